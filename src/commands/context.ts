@@ -1,0 +1,53 @@
+// What a verb may use of the outside world: lazy functions, so that help and version load no driver, and each verb
+// loads what it needs. cli/context.ts wires the real ones.
+
+import type { Plan } from "../plan/plan.ts";
+import type { StepResult } from "../plan/report.ts";
+import type { Finding } from "../topology/finding.ts";
+import type { ClusterConfig, Observation } from "../topology/node.ts";
+
+/** How a run of a plan ended. */
+export interface Execution {
+  /** `done`: every required step holds. `undone`, `incomplete`: as in the exit table. `declined`: interrupted before the first change. */
+  readonly outcome: "done" | "undone" | "incomplete" | "declined";
+  readonly steps: readonly StepResult[];
+  /** Best-effort steps that failed, and what the performers learned. */
+  readonly findings: readonly Finding[];
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** Global options, as the verb may need them. */
+export interface RunOptions {
+  readonly dryRun: boolean;
+  readonly script: boolean;
+  readonly yes: boolean;
+  readonly verbose: boolean;
+}
+
+/** A question to the operator on the terminal (stderr). */
+export interface Prompt {
+  /** Yes or no; no is the default answer. */
+  confirm(question: string): Promise<boolean>;
+  /** True when the operator typed exactly `expected`. */
+  type(question: string, expected: string): Promise<boolean>;
+}
+
+export interface Context {
+  readonly options: RunOptions;
+  /** Ends the run: an interrupt or the end of --timeout. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** What is left of --timeout, in milliseconds. */
+  remainingMs(): number;
+  /** Null when there is no terminal to ask on. */
+  readonly prompt: Prompt | null;
+  /** One line of talk on stderr: what is going on. Not shown with --quiet. */
+  say(line: string): void;
+  /** The topology file, or --dsn. Throws ConfigError. */
+  cluster(): Promise<ClusterConfig>;
+  /** All nodes (or the named ones) at once, each under its own time limit; connections stay open for the run. */
+  observe(names?: readonly string[]): Promise<readonly Observation[]>;
+  /** Carry a plan out: the only way a verb changes a server. */
+  execute(plan: Plan): Promise<Execution>;
+}

@@ -1,0 +1,45 @@
+// The report: what every verb returns, and what --json prints on every exit but 2. A promise to scripts: fields are
+// added, never changed. LSNs and big numbers are text, absent knowledge is null, durations are milliseconds.
+
+import type { Outcome } from "../errors.ts";
+import type { Ranking } from "../topology/candidates.ts";
+import type { Finding } from "../topology/finding.ts";
+import type { Topology } from "../topology/topology.ts";
+import type { Plan } from "./plan.ts";
+import type { Step } from "./step.ts";
+
+export type StepState = "already" | "done" | "failed" | "undone" | "skipped";
+
+export interface StepResult {
+  readonly step: Step;
+  readonly required: boolean;
+  readonly state: StepState;
+  /** Duration in milliseconds. */
+  readonly ms: number;
+  /** Why it failed or was skipped; what it left to be known (`position`, `timeline`) when done. One line, no secrets. */
+  readonly detail: string | null;
+}
+
+export interface Report {
+  readonly command: string;
+  readonly cluster: string | null;
+  readonly outcome: Exclude<Outcome, "usage">;
+  readonly findings: readonly Finding[];
+  /** The state of the cluster that the report speaks of: after the change, where there was one. */
+  readonly topology?: Topology;
+  readonly comparison?: Ranking;
+  readonly plan?: Plan;
+  readonly steps?: readonly StepResult[];
+  /** Milliseconds by name, in the order they happened. */
+  readonly timings?: Readonly<Record<string, number>>;
+  /** The one word that --quiet prints; null: nothing. */
+  readonly word: string | null;
+  /** One sentence for people: what holds now. */
+  readonly summary: string;
+  /** Commands to type next, most useful first. */
+  readonly next?: readonly string[];
+  /** Lines of a verb whose output is its own (a script, SQL): printed to stdout as they are, instead of the rendering. */
+  readonly text?: readonly string[];
+  /** Further JSON fields of one verb alone (rehearse, sandbox), plain JSON values. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,64 @@
+// A step is one act on one node, and each kind of step is one primitive verb: `stepCommandLine` gives the very command
+// that does it. Steps are plain data: showing, executing, recording and undoing all consume the same list.
+
+import type { Position } from "../wal/position.ts";
+
+export interface QuiesceStep {
+  readonly verb: "quiesce";
+  readonly node: string;
+  /** End the sessions that hold replay up. */
+  readonly cancelQueries: boolean;
+}
+
+export interface UnquiesceStep {
+  readonly verb: "unquiesce";
+  readonly node: string;
+}
+
+export interface ExchangeStep {
+  readonly verb: "exchange";
+  /** The node that is brought level. */
+  readonly node: string;
+  /** The source; null: whichever reachable node is farthest ahead when the step runs. */
+  readonly from: string | null;
+}
+
+export interface PromoteStep {
+  readonly verb: "promote";
+  readonly node: string;
+  /** Refuse unless the node holds this position. */
+  readonly require: Position | null;
+}
+
+export interface RepointStep {
+  readonly verb: "repoint";
+  readonly node: string;
+  readonly to: string;
+  /** `set`: done when the node has been told; `follow`: done when it is seen to follow, and the setting is settled. */
+  readonly until: "set" | "follow";
+}
+
+/** Stop a server through its `control`. */
+export interface StopStep {
+  readonly verb: "stop";
+  readonly node: string;
+}
+
+/** Clear a torn tail: needs the node's `control.pg_ctl`. */
+export interface HealStep {
+  readonly verb: "heal";
+  readonly node: string;
+  readonly to: string;
+}
+
+export type Step =
+  | QuiesceStep
+  | UnquiesceStep
+  | ExchangeStep
+  | PromoteStep
+  | RepointStep
+  | StopStep
+  | HealStep;
+
+export type StepVerb = Step["verb"];
+export type StepOf<V extends StepVerb> = Extract<Step, { verb: V }>;
