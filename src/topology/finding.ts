@@ -1,6 +1,8 @@
 // A finding: one thing worth saying about a node or the cluster, under a stable code that text, JSON, man page and
 // tests share. The codes and their paragraphs stand in one table, so a code without a paragraph does not compile.
 
+import { refusalCatalogue } from "./refusals.ts";
+
 export type Severity = "note" | "warning" | "problem";
 
 export interface Finding {
@@ -16,6 +18,7 @@ export interface Finding {
 
 /** Every code with the paragraph that explains it. Codes are never renamed and never used again for something else. */
 export const findingCatalogue = {
+  ...refusalCatalogue,
   "node-unreachable":
     "The node did not let us in; the message says whether nobody listens, nobody answers, or an error came back.",
   "no-primary": "No reachable node is a primary.",

@@ -1,0 +1,39 @@
+// The codes of refusals: preconditions of a verb that do not hold. Findings like all others, kept apart because
+// planners raise them, not a look at the servers.
+
+/** Every refusal code with the paragraph that explains it. */
+export const refusalCatalogue = {
+  "primary-answers":
+    "A primary answers, so nothing may be promoted beside it. A planned change is a switchover; where it must go, stop or fence it first.",
+  "primary-may-answer":
+    "Something that speaks PostgreSQL answers where the primary was, though it does not let us in: a server in crash recovery, one that is starting, shutting down or full. It is alive, and may take writes the next moment.",
+  "still-receiving":
+    "A standby has a message from its upstream that is younger than the patience: the primary may live where only the operator cannot see it.",
+  "not-vouched":
+    "Nothing vouches that the old primary stays away: no control that stopped it, and not the operator's word. Without that, two nodes may come to take writes.",
+  "no-candidate": "No reachable standby may be promoted; the ranking gives the reason for each.",
+  "not-promotable": "The topology file says that this node never leads.",
+  "not-a-standby": "The verb works on standbys, and this node is none.",
+  "not-in-standby-mode":
+    "The node is in point-in-time recovery, or it could not be proven that it is not. There a restore_command that fails ends recovery: the node would promote itself.",
+  "replay-held-up":
+    "Replay on the node is paused, blocked by sessions or delayed. While it is, the node obeys no change of its upstream and a promotion does not finish.",
+  "restore-command-13":
+    "On PostgreSQL 13 restore_command cannot be changed without a restart, so the node cannot be brought to a proven rest while it has one.",
+  "setting-out-of-reach":
+    "A setting that must change comes from the server's command line, or ALTER SYSTEM is not allowed there.",
+  "missing-right": "The role lacks a right that the verb needs; the message names it.",
+  "position-not-held": "The node does not hold the position that --require names.",
+  "others-are-ahead":
+    "Another reachable node has WAL that this one lacks: promoting it would lose that, and strand the other.",
+  diverged: "The node has replayed WAL that is not part of the history it would have to follow.",
+  "wal-gone": "The source no longer has the WAL that the node lacks.",
+  "cannot-follow-itself": "A node cannot be its own upstream, directly or through its downstreams.",
+  "ahead-of-upstream":
+    "The node has more than the upstream it would follow; it could not stream until the upstream caught up.",
+  "no-control": "The verb needs the node's `control` in the topology file, and there is none.",
+  "needs-yes": "The verb changes servers, and there is neither a terminal to ask on nor --yes.",
+  "torn-tail-repair":
+    "After the promotion the node cannot follow until its last old-timeline WAL segment is moved away while it is stopped.",
+  "step-failed": "A best-effort step failed; the message gives the reason.",
+} as const satisfies Record<string, string>;
