@@ -1,9 +1,7 @@
 // Candidates: every standby ranked by position, with reasons; never a bare winner. Received decides who is ahead,
 // replayed decides who diverged. What may not lead is still a source of WAL.
 
-import type { Position } from "../wal/position.ts";
-
-export type Relation = "same" | "ahead" | "behind" | "diverged" | "unknown";
+import type { Position, Relation } from "../wal/position.ts";
 
 export interface RankedNode {
   readonly node: string;
