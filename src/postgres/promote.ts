@@ -1,0 +1,107 @@
+// Promotes a standby over SQL and sees it done. Decides nothing: whether the node may lead is the caller's to know.
+// pg_promote(false) returns at once. A request that lands between the end of a WAL receiver and the startup process's
+// retry wait sleeps a whole wal_retrieve_retry_interval (5 s); a reload wakes it (13 to 18). A promotion that was
+// asked for cannot be called back: when the time is up its outcome is unknown, not failed.
+
+import { type Lsn, parseLsn } from "../wal/lsn.ts";
+import type { Position } from "../wal/position.ts";
+import { parseTimelineId } from "../wal/timeline.ts";
+import { type Patience, pollFor } from "./poll.ts";
+import { QueryError, type Session } from "./session.ts";
+import type { Refusal } from "./outcome.ts";
+
+export type Promotion =
+  | {
+      readonly kind: "promoted" | "already";
+      /** The new timeline, and where its writes stood when it was seen. */
+      readonly position: Position;
+      readonly ms: number;
+    }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** Asked for, and not seen to be done: the node may promote itself at any later time. */
+  | { readonly kind: "unknown"; readonly why: string };
+
+const pollMs = 1;
+const nudgeMs = 5;
+
+/** Asks for the promotion and waits until the node takes writes on its new timeline. */
+export async function promote(session: Session, options: Patience): Promise<Promotion> {
+  const began = performance.now();
+  const before = await readWritePosition(session);
+  if (before !== null) return { kind: "already", position: before, ms: 0 };
+  const refusal = await requestPromotion(session);
+  if (refusal !== null) return { kind: "refused", refusal };
+  return awaitPromotion(session, { ...options, began });
+}
+
+/** pg_promote(false): a request only. Null when it was accepted. */
+export async function requestPromotion(session: Session): Promise<Refusal | null> {
+  try {
+    await session.query("SELECT pg_catalog.pg_promote(false)");
+    return null;
+  } catch (error) {
+    if (!(error instanceof QueryError)) throw error;
+    if (error.sqlstate === "42501") {
+      return {
+        code: "missing-right",
+        message: "this role may not execute pg_promote()",
+        hint: "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO the role of remaster",
+      };
+    }
+    // 55000: recovery is over meanwhile, so the wait sees the promotion of somebody else.
+    if (error.sqlstate === "55000") return null;
+    throw error;
+  }
+}
+
+async function awaitPromotion(
+  session: Session,
+  options: Patience & { readonly began: number },
+): Promise<Promotion> {
+  let nudgedAt = performance.now();
+  try {
+    const position = await pollFor(
+      async () => {
+        const found = await readWritePosition(session);
+        if (found === null && performance.now() - nudgedAt >= nudgeMs) {
+          nudgedAt = performance.now();
+          await nudge(session);
+        }
+        return found;
+      },
+      { ...options, everyMs: pollMs },
+    );
+    if (position === null)
+      return { kind: "unknown", why: "the promotion was asked for and is not done yet" };
+    return { kind: "promoted", position, ms: performance.now() - options.began };
+  } catch (error) {
+    return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Without the right to reload the promotion still comes, if later. */
+async function nudge(session: Session): Promise<void> {
+  try {
+    await session.query("SELECT pg_catalog.pg_reload_conf()");
+  } catch (error) {
+    if (!(error instanceof QueryError && error.sqlstate === "42501")) throw error;
+  }
+}
+
+// In one statement: CASE evaluates pg_current_wal_lsn() only where recovery is over (it is an error before).
+const writePositionSql = /* sql */ `
+SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+            THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) || ' '
+                 || pg_catalog.pg_current_wal_lsn() END AS written`;
+
+/** Timeline and write position of a node that takes writes; null while it is in recovery. Never from control data. */
+export async function readWritePosition(session: Session): Promise<Position | null> {
+  const rows = await session.query(writePositionSql);
+  const written = rows[0]?.["written"] ?? null;
+  if (written === null) return null;
+  const [file = "", at = ""] = written.split(" ");
+  const timeline = parseTimelineId(Number.parseInt(file.slice(0, 8), 16).toFixed(0));
+  const lsn: Lsn | null = parseLsn(at);
+  if (timeline === null || lsn === null) throw new Error(`no write position: ${written}`);
+  return { timeline, lsn };
+}

@@ -1,0 +1,168 @@
+// Reads and changes settings with ALTER SYSTEM, and finds out beforehand why it would not work.
+// Never puts a value into an error: primary_conninfo may hold a password. Changes only settings that take effect on
+// reload. A value given on the server's command line beats ALTER SYSTEM; allow_alter_system=off (17+) forbids it;
+// before 15 it takes a superuser, from 15 on GRANT ALTER SYSTEM ON PARAMETER will do.
+
+import { type Acted, acted, type Refusal, refuse } from "./outcome.ts";
+import { QueryError, type Session } from "./session.ts";
+
+/** The settings that remaster changes. None of them is of the kind whose list elements ALTER SYSTEM quotes anew. */
+export type ChangeableSetting =
+  | "primary_conninfo"
+  | "primary_slot_name"
+  | "restore_command"
+  | "default_transaction_read_only"
+  | "synchronous_standby_names";
+
+/** The value as the running server has it; null where this role may not see it or the major lacks it. */
+export async function readSetting(session: Session, name: string): Promise<string | null> {
+  const rows = await session.query("SELECT setting FROM pg_catalog.pg_settings WHERE name = $1", [
+    name,
+  ]);
+  return rows[0]?.["setting"] ?? null;
+}
+
+const obstaclesSince15 = /* sql */ `
+SELECT s.name, s.source,
+       pg_catalog.current_setting('is_superuser') = 'on'
+         OR pg_catalog.has_parameter_privilege(s.name, 'ALTER SYSTEM') AS "mayAlter",
+       pg_catalog.has_function_privilege('pg_catalog.pg_reload_conf()', 'EXECUTE') AS "mayReload",
+       COALESCE(pg_catalog.current_setting('allow_alter_system', true), 'on') AS allowed,
+       CURRENT_USER AS role
+FROM pg_catalog.unnest($1::text[]) AS wanted(name)
+JOIN pg_catalog.pg_settings s ON s.name = wanted.name`;
+
+// has_parameter_privilege exists since 15; before, ALTER SYSTEM asks for a superuser.
+const obstaclesBefore15 = /* sql */ `
+SELECT s.name, s.source,
+       pg_catalog.current_setting('is_superuser') = 'on' AS "mayAlter",
+       pg_catalog.has_function_privilege('pg_catalog.pg_reload_conf()', 'EXECUTE') AS "mayReload",
+       'on' AS allowed,
+       CURRENT_USER AS role
+FROM pg_catalog.unnest($1::text[]) AS wanted(name)
+JOIN pg_catalog.pg_settings s ON s.name = wanted.name`;
+
+/** What stands against changing these settings on this server with this role; empty when nothing does. */
+export async function settingObstacles(
+  session: Session,
+  names: readonly ChangeableSetting[],
+): Promise<readonly Refusal[]> {
+  const sql = session.version >= 150_000 ? obstaclesSince15 : obstaclesBefore15;
+  const rows = await session.query(sql, [`{${names.join(",")}}`]);
+  const found: Refusal[] = [];
+  for (const name of names) {
+    const row = rows.find((candidate) => candidate["name"] === name);
+    if (row === undefined) {
+      found.push({
+        code: "missing-right",
+        message: `this role may not see ${name}`,
+        hint: "GRANT pg_monitor TO the role of remaster",
+      });
+      continue;
+    }
+    if (row["source"] === "command line") {
+      found.push({
+        code: "setting-out-of-reach",
+        message: `${name} is set on the server's command line, where ALTER SYSTEM cannot reach it`,
+        hint: "change it where the server is started",
+      });
+    }
+    if (row["allowed"] === "off") {
+      found.push({
+        code: "setting-out-of-reach",
+        message: "ALTER SYSTEM is not allowed (allow_alter_system = off)",
+        hint: "change it where the server is configured",
+      });
+    }
+    if (row["mayAlter"] !== "t") {
+      found.push({
+        code: "missing-right",
+        message: `role ${row["role"] ?? "?"} may not change ${name}`,
+        hint:
+          session.version >= 150_000
+            ? `GRANT SET, ALTER SYSTEM ON PARAMETER ${name} TO ${row["role"] ?? "?"}`
+            : "before PostgreSQL 15 ALTER SYSTEM takes a superuser",
+      });
+    }
+    if (row["mayReload"] !== "t") {
+      found.push({
+        code: "missing-right",
+        message: `role ${row["role"] ?? "?"} may not execute pg_reload_conf()`,
+        hint: `GRANT EXECUTE ON FUNCTION pg_reload_conf() TO ${row["role"] ?? "?"}`,
+      });
+    }
+  }
+  return uniqueRefusals(found);
+}
+
+function uniqueRefusals(refusals: readonly Refusal[]): readonly Refusal[] {
+  const seen = new Map(refusals.map((refusal) => [refusal.message, refusal]));
+  return [...seen.values()];
+}
+
+/** A string literal that means the same with standard_conforming_strings on and off. */
+export function quoteLiteral(value: string): string {
+  const quoted = value.replaceAll("'", "''");
+  return quoted.includes("\\") ? `E'${quoted.replaceAll("\\", "\\\\")}'` : `'${quoted}'`;
+}
+
+/** Writes the value to postgresql.auto.conf, where it stands for the next reload. Refuses what the server refuses. */
+export async function alterSystem(
+  session: Session,
+  name: ChangeableSetting,
+  value: string,
+): Promise<Acted> {
+  return alter(session, name, `ALTER SYSTEM SET ${name} = ${quoteLiteral(value)}`);
+}
+
+/** Takes the setting out of postgresql.auto.conf. */
+export async function resetSystem(session: Session, name: ChangeableSetting): Promise<Acted> {
+  return alter(session, name, `ALTER SYSTEM RESET ${name}`);
+}
+
+async function alter(session: Session, name: ChangeableSetting, sql: string): Promise<Acted> {
+  try {
+    await session.query(sql);
+    return acted;
+  } catch (error) {
+    if (!(error instanceof QueryError)) throw error;
+    // The server's own message may quote the value, so only its SQLSTATE goes on.
+    const code = error.sqlstate === "42501" ? "missing-right" : "setting-out-of-reach";
+    return refuse(code, `the server refused to change ${name} (SQLSTATE ${error.sqlstate})`);
+  }
+}
+
+/** Brings a setting back to a value: RESET where the server's other files say the same already, else SET. */
+export async function restoreSystem(
+  session: Session,
+  name: ChangeableSetting,
+  value: string,
+): Promise<Acted> {
+  const elsewhere = await valueElsewhere(session, name);
+  if (elsewhere === value) return resetSystem(session, name);
+  return alterSystem(session, name, value);
+}
+
+// pg_file_settings is for superusers unless granted; what is applied last wins.
+const elsewhereSql = /* sql */ `
+SELECT (SELECT f.setting FROM pg_catalog.pg_file_settings f
+        WHERE f.name = $1 AND f.error IS NULL
+          AND f.sourcefile <> pg_catalog.current_setting('data_directory') || '/postgresql.auto.conf'
+        ORDER BY f.seqno DESC LIMIT 1) AS value,
+       (SELECT s.boot_val FROM pg_catalog.pg_settings s WHERE s.name = $1) AS "default"`;
+
+/** What the setting would be without postgresql.auto.conf; null where this role cannot know. */
+async function valueElsewhere(session: Session, name: ChangeableSetting): Promise<string | null> {
+  try {
+    const rows = await session.query(elsewhereSql, [name]);
+    return rows[0]?.["value"] ?? rows[0]?.["default"] ?? "";
+  } catch (error) {
+    if (error instanceof QueryError && error.sqlstate === "42501") return null;
+    throw error;
+  }
+}
+
+/** Asks the server to read its configuration again. Also wakes a startup process that sleeps between two attempts. */
+export async function reload(session: Session): Promise<void> {
+  await session.query("SELECT pg_catalog.pg_reload_conf()");
+}

@@ -1,0 +1,83 @@
+// Physical slots that hold an upstream's WAL for its standbys. They can be made and advanced on a standby, so a
+// candidate's slots for its siblings may stand ready before its promotion (13 to 18). Slots come before conninfo:
+// repointing before the slot exists costs a whole wal_retrieve_retry_interval. Makes no logical slots.
+
+import { type Lsn, formatLsn } from "../wal/lsn.ts";
+import { type Acted, acted, refuse } from "./outcome.ts";
+import { QueryError, type Session } from "./session.ts";
+
+/** The slot of a standby on its upstream: what it names already, else one made from its node name. */
+export function physicalSlotName(node: string, existing: string | null): string {
+  if (existing !== null && existing !== "") return existing;
+  // Slot names take lower-case letters, digits and underscores, 63 bytes at most (NAMEDATALEN).
+  const plain = node
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_]/g, "_")
+    .slice(0, 46);
+  // Two node names that come out the same must not share a slot.
+  return plain === node ? `remaster_${plain}` : `remaster_${plain}_${checksum(node)}`;
+}
+
+/** FNV-1a over UTF-16 units, 32 bits, as eight hexadecimal digits. */
+function checksum(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1)
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
+
+const createSql = /* sql */ `
+SELECT CASE WHEN s.slot_name IS NULL
+            THEN (pg_catalog.pg_create_physical_replication_slot($1, true)).slot_name::text END AS created,
+       s.slot_type AS type
+FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $1`;
+
+/** Makes sure that the upstream has a physical slot of that name, which holds its WAL from now on at the latest. */
+export async function ensureSlot(upstream: Session, slotName: string): Promise<Acted> {
+  try {
+    const rows = await upstream.query(createSql, [slotName]);
+    if (rows[0]?.["type"] !== "logical") return acted;
+    return refuse("step-failed", `slot ${slotName} on the upstream is a logical one`);
+  } catch (error) {
+    if (!(error instanceof QueryError)) throw error;
+    switch (error.sqlstate) {
+      case "42710":
+        return acted;
+      case "42501":
+        return refuse(
+          "missing-right",
+          "this role may not make replication slots",
+          "ALTER ROLE the role of remaster REPLICATION",
+        );
+      case "53400":
+        return refuse(
+          "step-failed",
+          "all replication slots of the upstream are in use",
+          "raise max_replication_slots there, or drop a slot",
+        );
+      default:
+        return refuse("step-failed", `slot ${slotName} could not be made: ${error.message}`);
+    }
+  }
+}
+
+/** Lets go of WAL before `lsn` that the slot holds. A slot in use, or already past it, is left as it is. */
+export async function advanceSlot(upstream: Session, slotName: string, lsn: Lsn): Promise<void> {
+  await upstream.query(
+    `SELECT pg_catalog.pg_replication_slot_advance(slot_name, $2::pg_lsn)
+     FROM pg_catalog.pg_replication_slots
+     WHERE slot_name = $1 AND slot_type = 'physical' AND NOT active
+       AND (restart_lsn IS NULL OR restart_lsn < $2::pg_lsn)`,
+    [slotName, formatLsn(lsn)],
+  );
+}
+
+/** Drops a physical slot that nobody uses. */
+export async function dropSlot(upstream: Session, slotName: string): Promise<void> {
+  await upstream.query(
+    `SELECT pg_catalog.pg_drop_replication_slot(slot_name)
+     FROM pg_catalog.pg_replication_slots
+     WHERE slot_name = $1 AND slot_type = 'physical' AND NOT active`,
+    [slotName],
+  );
+}
