@@ -1,31 +1,90 @@
-// The topology: observations by node name, and the edges between them, derived from the servers themselves.
+// The topology: observations by node name, the edges between them derived from the servers themselves, and the
+// findings. Pure: the same observations give the same topology.
 
-import type { Address } from "../conninfo/conninfo.ts";
-import type { TimelineHistories } from "../wal/timeline.ts";
 import type { Finding } from "./finding.ts";
+import { findEdges } from "./edges.ts";
+import { findFindings } from "./findings.ts";
 import type { Observation } from "./node.ts";
+import { comparePrimaries, type Structure, reachedNodes } from "./structure.ts";
+import { collectHistories } from "./histories.ts";
 
-/** Who feeds a standby. */
-export interface Edge {
-  readonly standby: string;
-  /** The upstream's node name; null when its address belongs to no node of the topology file. */
-  readonly upstream: string | null;
-  readonly address: Address | null;
-  /** True when WAL flows now: a receiver that streams, seen on either side. */
-  readonly streaming: boolean;
+export interface Topology extends Structure {
+  readonly findings: readonly Finding[];
 }
 
-export interface Topology {
-  readonly cluster: string;
-  /** In the order of the topology file. */
-  readonly nodes: ReadonlyMap<string, Observation>;
-  /** By standby name; a standby without a known upstream has none. */
-  readonly edges: ReadonlyMap<string, Edge>;
-  /** Node names that take writes, most advanced timeline first. */
-  readonly primaries: readonly string[];
-  /** Upstream cycles, each as node names in order; reported, not followed. */
-  readonly cycles: readonly (readonly string[])[];
-  /** The histories that any node knows. */
-  readonly histories: TimelineHistories;
-  readonly findings: readonly Finding[];
+/** The topology that a set of observations shows. Total: any observations give one. */
+export function buildTopology(cluster: string, observations: readonly Observation[]): Topology {
+  const nodes = new Map(observations.map((node) => [node.name, node]));
+  const systemIdentifier = findSystemIdentifier(observations);
+  const histories = collectHistories(reachedNodes({ nodes }));
+  const edges = findEdges(nodes);
+  const primaries = reachedNodes({ nodes })
+    .filter((node) => node.role === "primary" && node.systemIdentifier === systemIdentifier)
+    .toSorted((a, b) => comparePrimaries(a, b, histories))
+    .map((node) => node.name);
+  const cycles = findCycles(edges);
+  const structure = { cluster, systemIdentifier, nodes, edges, primaries, cycles, histories };
+  return { ...structure, findings: findFindings(structure) };
+}
+
+/** Most nodes decide which cluster this is; between equals the side with a primary, then the first in the file. */
+function findSystemIdentifier(observations: readonly Observation[]): string | null {
+  const votes = new Map<string, number>();
+  for (const node of observations) {
+    if (!node.reachable) continue;
+    const weight = node.role === "primary" ? 1.5 : 1;
+    votes.set(node.systemIdentifier, (votes.get(node.systemIdentifier) ?? 0) + weight);
+  }
+  let best: string | null = null;
+  for (const [identifier, weight] of votes) {
+    if (best === null || weight > (votes.get(best) ?? 0)) best = identifier;
+  }
+  return best;
+}
+
+function findCycles(edges: Structure["edges"]): readonly (readonly string[])[] {
+  const cycles: string[][] = [];
+  const settled = new Set<string>();
+  for (const start of edges.keys()) {
+    const path: string[] = [];
+    let name: string | null = start;
+    while (name !== null && !settled.has(name) && !path.includes(name)) {
+      path.push(name);
+      name = edges.get(name)?.upstream ?? null;
+    }
+    if (name !== null && path.includes(name)) cycles.push(path.slice(path.indexOf(name)));
+    for (const each of path) settled.add(each);
+  }
+  return cycles;
+}
+
+/** The names above a node, its upstream first, up to a primary, an unknown upstream, or where a cycle closes. */
+export function upstreamChain(topology: Pick<Topology, "edges">, node: string): readonly string[] {
+  const chain: string[] = [];
+  let name = topology.edges.get(node)?.upstream ?? null;
+  while (name !== null && name !== node && !chain.includes(name)) {
+    chain.push(name);
+    name = topology.edges.get(name)?.upstream ?? null;
+  }
+  return chain;
+}
+
+/** The standbys that a node feeds itself, in the order of the topology file. */
+export function directDownstreamsOf(
+  topology: Pick<Topology, "edges" | "nodes">,
+  node: string,
+): readonly string[] {
+  return [...topology.nodes.keys()].filter(
+    (name) => name !== node && topology.edges.get(name)?.upstream === node,
+  );
+}
+
+/** All standbys below a node, at any depth, in the order of the topology file. */
+export function downstreamsOf(
+  topology: Pick<Topology, "edges" | "nodes">,
+  node: string,
+): readonly string[] {
+  return [...topology.nodes.keys()].filter(
+    (name) => name !== node && upstreamChain(topology, name).includes(node),
+  );
 }
