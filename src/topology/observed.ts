@@ -14,8 +14,6 @@ export const observedCatalogue = {
   "same-server": "Two names of the topology file lead to one and the same server.",
   "timeline-clash":
     "Two servers took the same timeline number in different promotions. Whoever follows by number alone follows the wrong one.",
-  "standby-diverged":
-    "The standby has replayed WAL that is not part of the primary's history. It can never follow again as it is: rewind or rebuild it.",
   "standby-not-following":
     "The standby's upstream answers, and yet no WAL flows. A receiver that restarts in a loop and a sender row that stays in `startup` look alive and move nothing, and an idle cluster hides it: the lag reads zero.",
   "receiver-silent":
@@ -54,10 +52,6 @@ export const observedCatalogue = {
   "slot-unreserved":
     "The slot needs WAL that the next checkpoints may remove: it is about to be lost.",
   "slot-inactive": "Nobody uses the physical slot, and it holds WAL. Left alone it fills the disk.",
-  "setting-fixed":
-    "A setting that remaster changes comes from the server's command line, which beats ALTER SYSTEM.",
-  "alter-system-off":
-    "allow_alter_system is off (17 and later): remaster cannot change the node's settings.",
   "password-in-conninfo":
     "primary_conninfo holds a password. The server logs the whole setting on every reload that changes it; a passfile keeps it out of there.",
   "setting-below-primary":
@@ -68,7 +62,5 @@ export const observedCatalogue = {
     "Fewer synchronous standbys stream than synchronous_standby_names demands: commits on the primary wait.",
   "standby-wal-senders":
     "The standby allows no WAL senders: after its promotion nobody could follow it, and it cannot be a source of WAL.",
-  "rights-missing": "The role lacks rights, so that some of the node's state is not known.",
-  "no-promotable-standby": "No standby could be promoted now; the message says why for each.",
   "priority-ignored": "A priority on a node that is not promotable has no effect.",
 } as const satisfies Record<string, string>;

@@ -2,7 +2,8 @@
 // findings. Pure: the same observations give the same topology.
 
 import type { Finding } from "./finding.ts";
-import { findEdges } from "./edges.ts";
+import type { Address } from "../conninfo/conninfo.ts";
+import { findEdges, sameAddress } from "./edges.ts";
 import { findFindings } from "./findings.ts";
 import type { Observation } from "./node.ts";
 import { comparePrimaries, type Structure, reachedNodes } from "./structure.ts";
@@ -87,4 +88,12 @@ export function downstreamsOf(
   return [...topology.nodes.keys()].filter(
     (name) => name !== node && upstreamChain(topology, name).includes(node),
   );
+}
+
+/** The name of the node that answers to an address; null when none does, or several do. */
+export function findNodeAt(topology: Pick<Topology, "nodes">, address: Address): string | null {
+  const [found, ...others] = [...topology.nodes.values()].filter((node) =>
+    node.addresses.some((each) => sameAddress(each, address)),
+  );
+  return found === undefined || others.length > 0 ? null : found.name;
 }
