@@ -40,6 +40,8 @@ export interface Context {
   now(): number;
   /** What is left of --timeout, in milliseconds. */
   remainingMs(): number;
+  /** Waits, for a poll's pause; ends early with the run. */
+  pause(ms: number): Promise<void>;
   /** Null when there is no terminal to ask on. */
   readonly prompt: Prompt | null;
   /** One line of talk on stderr: what is going on. Not shown with --quiet. */
@@ -50,4 +52,6 @@ export interface Context {
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** Carry a plan out: the only way a verb changes a server. */
   execute(plan: Plan): Promise<Execution>;
+  /** The completion script of a shell, line by line. */
+  completionScript(shell: "bash" | "zsh" | "fish"): Promise<readonly string[]>;
 }

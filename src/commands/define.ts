@@ -77,6 +77,8 @@ export interface VerbDefinition {
   readonly changes: boolean;
   /** It needs no topology file (sandbox, rehearse). */
   readonly standalone?: boolean;
+  /** What --timeout is when it is not given (`2m`); 30 seconds otherwise. */
+  readonly timeout?: string;
   /** Which outcomes it can have, with what they mean for this verb, where that differs from the general table. */
   readonly outcomes?: Readonly<Partial<Record<Report["outcome"], string>>>;
   readonly run: (input: Input, context: Context) => Promise<Report>;

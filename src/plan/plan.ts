@@ -7,6 +7,8 @@ export interface PlannedStep {
   readonly step: Step;
   /** A required step that fails stops the run; a best-effort one becomes a finding. */
   readonly required: boolean;
+  /** The step that takes it back while that can still be done; null where there is nothing to take back, or no way. */
+  readonly undo: Step | null;
 }
 
 /** One verb on one or several nodes, done side by side. All steps of a stage differ in their node alone. */

@@ -36,6 +36,8 @@ export interface Report {
   readonly word: string | null;
   /** One sentence for people: what holds now. */
   readonly summary: string;
+  /** What to do about it, where the outcome came from an error rather than from findings: one line. */
+  readonly hint?: string;
   /** Commands to type next, most useful first. */
   readonly next?: readonly string[];
   /** Lines of a verb whose output is its own (a script, SQL): printed to stdout as they are, instead of the rendering. */

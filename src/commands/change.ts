@@ -1,0 +1,162 @@
+// The six beats of every verb that changes servers: observe, decide, show, do, record, report. A verb brings its
+// decision; showing and doing consume the plan that it gave, so that what is shown is what runs.
+
+import { renderScript } from "../plan/command-line.ts";
+import type { Decision, Plan } from "../plan/plan.ts";
+import type { Report } from "../plan/report.ts";
+import type { Finding } from "../topology/finding.ts";
+import { buildTopology, type Topology } from "../topology/topology.ts";
+import type { Context, Execution } from "./context.ts";
+
+export interface Change {
+  readonly verb: string;
+  readonly decide: (topology: Topology, context: Context) => Decision | Promise<Decision>;
+  /** What holds when the goal is reached, in one sentence. */
+  readonly holds: (topology: Topology) => string;
+  /** The word for --quiet when the goal is reached. */
+  readonly word?: (topology: Topology) => string | null;
+  /** The question before anything is changed. */
+  readonly question: (plan: Plan) => string;
+  /** What speaks against calling the end state done, though every step held. */
+  readonly shortfall?: (before: Topology, after: Topology) => readonly Finding[];
+  /** What to type when the run did not finish. */
+  readonly again: string;
+}
+
+export async function observeTopology(context: Context): Promise<Topology> {
+  const config = await context.cluster();
+  return buildTopology(config.name, await context.observe());
+}
+
+/** Fields that every report of a changing verb has. */
+function base(
+  change: Change,
+  topology: Topology,
+): Pick<Report, "command" | "cluster" | "topology"> {
+  return { command: change.verb, cluster: topology.cluster, topology };
+}
+
+function refusalReport(
+  change: Change,
+  topology: Topology,
+  decision: Extract<Decision, { kind: "refused" }>,
+): Report {
+  const [first] = decision.findings;
+  return {
+    ...base(change, topology),
+    outcome: decision.outcome,
+    findings: decision.findings,
+    word: null,
+    summary: `refused, nothing was changed: ${first?.message ?? "no reason given"}`,
+  };
+}
+
+function alreadyReport(change: Change, topology: Topology, findings: readonly Finding[]): Report {
+  return {
+    ...base(change, topology),
+    outcome: "done",
+    findings,
+    word: change.word?.(topology) ?? null,
+    summary: `nothing to do: ${change.holds(topology)}`,
+  };
+}
+
+function shownReport(change: Change, topology: Topology, plan: Plan, script: boolean): Report {
+  return {
+    ...base(change, topology),
+    outcome: "done",
+    findings: plan.findings,
+    plan,
+    word: null,
+    summary: "this is the plan; nothing was changed",
+    ...(script ? { text: renderScript(plan).trimEnd().split("\n") } : {}),
+  };
+}
+
+/** Asks, unless --yes: null to go on, else why not. */
+async function consent(
+  change: Change,
+  plan: Plan,
+  context: Context,
+): Promise<Report["outcome"] | null> {
+  if (context.options.yes) return null;
+  if (context.prompt === null) return "refused";
+  return (await context.prompt.confirm(change.question(plan))) ? null : "declined";
+}
+
+function withoutConsent(
+  change: Change,
+  topology: Topology,
+  plan: Plan,
+  outcome: Report["outcome"],
+): Report {
+  const finding: Finding = {
+    code: "needs-yes",
+    severity: "problem",
+    message: "this changes servers, and there is no terminal to ask on",
+    hint: "say --yes, or look at the plan with --dry-run",
+  };
+  return {
+    ...base(change, topology),
+    outcome,
+    findings: outcome === "refused" ? [finding] : [],
+    plan,
+    word: null,
+    summary: outcome === "refused" ? finding.message : "declined; nothing was changed",
+  };
+}
+
+function summaryOf(change: Change, topology: Topology, outcome: Execution["outcome"]): string {
+  switch (outcome) {
+    case "done":
+      return change.holds(topology);
+    case "declined":
+      return "interrupted before the first change; nothing was changed";
+    case "undone":
+      return "it did not work; what had been done was taken back";
+    case "incomplete":
+      return "not finished: the steps and findings say what holds";
+  }
+}
+
+async function carryOut(
+  change: Change,
+  before: Topology,
+  plan: Plan,
+  context: Context,
+): Promise<Report> {
+  const execution = await context.execute(plan);
+  const after = await observeTopology(context);
+  const shortfall = execution.outcome === "done" ? (change.shortfall?.(before, after) ?? []) : [];
+  const outcome = shortfall.length > 0 ? "incomplete" : execution.outcome;
+  return {
+    ...base(change, after),
+    outcome,
+    findings: [...plan.findings, ...execution.findings, ...shortfall],
+    plan,
+    steps: execution.steps,
+    timings: execution.timings,
+    word: outcome === "done" || outcome === "incomplete" ? (change.word?.(after) ?? null) : null,
+    summary: summaryOf(change, after, outcome),
+    ...(outcome === "done" ? {} : { next: ["remaster status", change.again] }),
+  };
+}
+
+export async function runChange(change: Change, context: Context): Promise<Report> {
+  const topology = await observeTopology(context);
+  const decision = await change.decide(topology, context);
+  switch (decision.kind) {
+    case "refused":
+      return refusalReport(change, topology, decision);
+    case "already":
+      return alreadyReport(change, topology, decision.findings);
+    case "plan":
+      break;
+  }
+  const { plan } = decision;
+  const { dryRun, script } = context.options;
+  if (dryRun || script) return shownReport(change, topology, plan, script);
+  const stopped = await consent(change, plan, context);
+  if (stopped !== null) return withoutConsent(change, topology, plan, stopped);
+  return carryOut(change, topology, plan, context);
+}

@@ -1,0 +1,161 @@
+// `remaster failover`: the primary is gone; one command brings the cluster to its next one.
+
+import { planFailover } from "../plan/failover.ts";
+import type { Decision, Plan } from "../plan/plan.ts";
+import type { Report } from "../plan/report.ts";
+import type { Finding } from "../topology/finding.ts";
+import { findUnfollowing, type Topology } from "../topology/topology.ts";
+import { formatPosition } from "../wal/position.ts";
+import { observeTopology, runChange } from "./change.ts";
+import type { Context } from "./context.ts";
+import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
+import { checkNodeNames } from "./nodes.ts";
+import { patienceMs, patienceOption } from "./patience.ts";
+
+export const failover: VerbDefinition = {
+  name: "failover",
+  summary: "the primary is gone: bring the cluster to its next one",
+  description: [
+    "Stills every standby, brings the candidate what any reachable node has and it lacks, tells the other standbys of it, promotes it, and sees them follow. Where the standby that is farthest ahead may not lead, what it has is streamed to one that may.",
+    "The primary must be gone: nothing that speaks PostgreSQL answers there, and no standby has a message from it younger than --patience; what still looks connected is cut. And something must vouch that it stays gone: its `control.stop`, which is run then, or your word. --yes alone is not that word.",
+    "Run it again after any interruption, from any machine: it reads what holds off the nodes and finishes. A diverged, held-up or unreachable standby does not stop it and is not hidden.",
+  ],
+  arguments: [],
+  options: [
+    {
+      flag: "to",
+      type: "value",
+      placeholder: "NODE",
+      kind: "node",
+      summary: "the standby to promote; the best candidate when not given",
+    },
+    {
+      flag: "primary-is-dead",
+      type: "flag",
+      summary: "your word that the old primary is dead and stays dead",
+    },
+    patienceOption,
+  ],
+  examples: [
+    { command: "remaster failover", explanation: "asks for your word, then for your yes" },
+    {
+      command: "remaster failover --primary-is-dead --yes",
+      explanation: "from a script that has made sure",
+    },
+    { command: "remaster failover --primary-is-dead --dry-run", explanation: "the plan alone" },
+  ],
+  changes: true,
+  outcomes: {
+    done: "the new primary takes writes and every standby that was reachable at the start follows it",
+    incomplete:
+      "the promotion is unknown, or the new primary leads and a standby does not follow; the report says which",
+  },
+  run: runFailover,
+};
+
+/** Looks again while the only thing against it is a message that is still young: silence shows only with time. */
+async function decide(
+  first: Topology,
+  context: Context,
+  plan: (topology: Topology) => Decision,
+): Promise<Decision> {
+  let decision = plan(first);
+  let ages = messageAges(first);
+  while (onlyYoungMessages(decision) && context.remainingMs() > 0 && !context.signal.aborted) {
+    context.say("waiting for the last message from the primary to grow old");
+    await context.pause(100);
+    const topology = await observeTopology(context);
+    const next = messageAges(topology);
+    decision = plan(topology);
+    // A younger message than before is a new one: the primary lives.
+    if ([...next].some(([node, age]) => age < (ages.get(node) ?? 0))) break;
+    ages = next;
+  }
+  return decision;
+}
+
+function onlyYoungMessages(decision: Decision): boolean {
+  return (
+    decision.kind === "refused" &&
+    decision.findings.every((finding) => finding.code === "still-receiving")
+  );
+}
+
+function messageAges(topology: Topology): ReadonlyMap<string, number> {
+  return new Map(
+    [...topology.nodes.values()].flatMap((node) => {
+      const age = node.reachable ? (node.receiver?.lastMessageAgeMs ?? null) : null;
+      return age === null ? [] : [[node.name, age] as const];
+    }),
+  );
+}
+
+/** Asks for the operator's word where a plan lacks nothing else. */
+async function askForWord(decision: Decision, context: Context): Promise<boolean> {
+  const lacksWord =
+    decision.kind === "refused" &&
+    decision.findings.every((finding) => finding.code === "not-vouched");
+  if (!lacksWord || context.prompt === null || context.options.dryRun) return false;
+  const { message } = decision.findings[0] ?? { message: "nothing vouches for it" };
+  return context.prompt.type(`${message}. If it is dead and stays dead, type: dead`, "dead");
+}
+
+function shortfall(before: Topology, after: Topology): readonly Finding[] {
+  const [primary] = after.primaries;
+  if (primary === undefined) return [];
+  const reachableBefore = new Set(
+    [...before.nodes.values()].filter((node) => node.reachable).map((node) => node.name),
+  );
+  return findUnfollowing(after, primary)
+    .filter((name) => reachableBefore.has(name))
+    .map((name) => ({
+      code: "standby-not-following" as const,
+      severity: "problem" as const,
+      node: name,
+      message: `${name} does not follow ${primary}`,
+      hint: "see `remaster status` for the reason",
+    }));
+}
+
+function holds(topology: Topology): string {
+  const [name] = topology.primaries;
+  const node = name === undefined ? undefined : topology.nodes.get(name);
+  if (name === undefined || node?.reachable !== true) return "no node leads";
+  const at = node.received === null ? "" : ` at ${formatPosition(node.received)}`;
+  const astray = findUnfollowing(topology, name);
+  const all = [...topology.edges.keys()].filter((standby) => !astray.includes(standby));
+  return `${name} leads${at}, followed by ${all.length === 0 ? "nobody" : all.join(", ")}`;
+}
+
+function question(plan: Plan): string {
+  const promoted = plan.stages
+    .flatMap((stage) => stage.steps)
+    .find(({ step }) => step.verb === "promote");
+  return promoted === undefined
+    ? "carry this plan out?"
+    : `fail over to ${promoted.step.node}? the promotion cannot be taken back`;
+}
+
+async function runFailover(input: Input, context: Context): Promise<Report> {
+  const to = optionText(input, "to");
+  if (to !== null) await checkNodeNames(context, [to]);
+  const request = { to, patienceMs: patienceMs(input) };
+  let primaryIsDead = optionSet(input, "primary-is-dead");
+  const plan = (topology: Topology): Decision =>
+    planFailover(topology, { ...request, primaryIsDead });
+  const change = {
+    verb: "failover",
+    decide: async (topology: Topology) => {
+      const decision = await decide(topology, context, plan);
+      if (!(await askForWord(decision, context))) return decision;
+      primaryIsDead = true;
+      return decide(topology, context, plan);
+    },
+    holds,
+    word: (topology: Topology) => topology.primaries[0] ?? null,
+    question,
+    shortfall,
+    again: `remaster failover${to === null ? "" : ` --to ${to}`}`,
+  };
+  return runChange(change, context);
+}

@@ -1,0 +1,92 @@
+// `remaster repoint`: give standbys another upstream, and see that they follow it.
+
+import { UsageError } from "../errors.ts";
+import { planRepoint } from "../plan/repoint.ts";
+import type { Report } from "../plan/report.ts";
+import type { Topology } from "../topology/topology.ts";
+import { runChange } from "./change.ts";
+import type { Context } from "./context.ts";
+import {
+  argumentValues,
+  type Input,
+  optionSet,
+  optionText,
+  type VerbDefinition,
+} from "./define.ts";
+import { checkNodeNames } from "./nodes.ts";
+
+export const repoint: VerbDefinition = {
+  name: "repoint",
+  summary: "give standbys another upstream and see them follow it",
+  description: [
+    "Makes the physical slot on the upstream first, then overrides host and port of the standby's primary_conninfo behind the old value, and settles the setting once the standby is seen to follow: on the upstream's timeline, its sender row streaming, and everything received that the upstream had when it was asked. Every keyword that still makes sense is kept. A standby that does not come to follow gets the old value back.",
+    "Refuses before touching anything when a node cannot follow: another cluster, another history, WAL that the upstream no longer has, a cycle.",
+    "A standby whose replay is held up is told, and follows once it has replayed.",
+  ],
+  arguments: [
+    {
+      name: "node",
+      summary: "the standbys to move",
+      kind: "node",
+      required: false,
+      variadic: true,
+    },
+  ],
+  options: [
+    {
+      flag: "to",
+      type: "value",
+      placeholder: "UPSTREAM",
+      kind: "node",
+      required: true,
+      summary: "the node to stream from: a primary, or a standby (a cascade)",
+    },
+    {
+      flag: "all",
+      type: "flag",
+      summary: "every reachable standby that is not above the upstream",
+    },
+    {
+      flag: "no-wait",
+      type: "flag",
+      summary: "only tell them; the same verb without it sees them follow and settles the setting",
+    },
+  ],
+  examples: [
+    { command: "remaster repoint n3 n4 --to n2 --yes", explanation: "two standbys below n2" },
+    { command: "remaster repoint --all --to n2", explanation: "everyone; asks first" },
+  ],
+  changes: true,
+  run: runRepoint,
+};
+
+async function runRepoint(input: Input, context: Context): Promise<Report> {
+  const nodes = argumentValues(input, "node");
+  const to = optionText(input, "to") ?? "";
+  const all = optionSet(input, "all");
+  if (all === nodes.length > 0) {
+    throw new UsageError(
+      all ? "--all and node names exclude each other" : "no node is named",
+      "name the standbys to move, or say --all",
+    );
+  }
+  await checkNodeNames(context, nodes);
+  await checkNodeNames(context, [to]);
+  const until = optionSet(input, "no-wait") ? "set" : "follow";
+  const followers = (topology: Topology): string =>
+    [...topology.edges.values()]
+      .filter((edge) => edge.upstream === to && edge.streaming)
+      .map((edge) => edge.standby)
+      .join(", ");
+  const change = {
+    verb: "repoint",
+    decide: (topology: Topology) => planRepoint(topology, { nodes, all, to, until }),
+    holds: (topology: Topology) =>
+      until === "set"
+        ? `told of ${to}: ${all ? "all" : nodes.join(", ")}`
+        : `streaming from ${to}: ${followers(topology)}`,
+    question: () => `have ${all ? "every standby" : nodes.join(", ")} follow ${to}?`,
+    again: `remaster repoint ${all ? "--all" : nodes.join(" ")} --to ${to}`,
+  } as const;
+  return runChange(change, context);
+}

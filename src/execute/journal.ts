@@ -1,0 +1,96 @@
+// The journal: one file of JSON lines per run, for people and `history`. Nothing needs it to go on: what a run left is
+// legible on the nodes. So a journal that cannot be written never stops a failover; it is noted and done without.
+// Mode 0600; a line is written at once and synced without holding the run up; close waits for the last sync.
+
+import { open, mkdir, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { formatLsn, type Lsn } from "../wal/lsn.ts";
+
+export type JournalEntry = Readonly<Record<string, unknown>> & { readonly event: string };
+
+export interface Journal {
+  write(entry: JournalEntry): void;
+  /** Waits until all is on disk. Never throws. */
+  close(): Promise<void>;
+  /** Null when nothing is recorded. */
+  readonly file: string | null;
+}
+
+export const noJournal: Journal = {
+  write: () => undefined,
+  close: () => Promise.resolve(),
+  file: null,
+};
+
+/** Positions hold bigints, which JSON does not know: the only bigints in a plan are LSNs. */
+function plain(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? formatLsn(value as Lsn) : value;
+}
+
+export interface JournalOptions {
+  /** `$XDG_STATE_HOME/remaster` or its default. */
+  readonly directory: string;
+  readonly cluster: string;
+  readonly verb: string;
+  readonly pid: number;
+  now(): number;
+  /** Told once when the journal cannot be kept. */
+  onFailure(reason: string): void;
+}
+
+async function openFile(options: JournalOptions, startedAt: number): Promise<[FileHandle, string]> {
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  const stamp = new Date(startedAt).toISOString().replaceAll(/[-:]/g, "").replace(".", "");
+  const cluster = options.cluster.replaceAll(/[^A-Za-z0-9_.-]/g, "_");
+  const file = join(
+    options.directory,
+    `${cluster}-${stamp}-${options.verb}-${String(options.pid)}.jsonl`,
+  );
+  return [await open(file, "ax", 0o600), file];
+}
+
+/** Starts a journal; its file is made at the first entry. */
+export function openJournal(options: JournalOptions): Journal {
+  const startedAt = options.now();
+  let file: string | null = null;
+  let failed = false;
+  let handle: Promise<FileHandle | null> | null = null;
+  let last: Promise<void> = Promise.resolve();
+
+  const fail = (error: unknown): null => {
+    if (!failed) options.onFailure(error instanceof Error ? error.message : String(error));
+    failed = true;
+    return null;
+  };
+  const opened = (): Promise<FileHandle | null> =>
+    openFile(options, startedAt).then(([opening, path]) => {
+      file = path;
+      return opening;
+    }, fail);
+
+  return {
+    write(entry) {
+      const line = JSON.stringify({ at: new Date(options.now()).toISOString(), ...entry }, plain);
+      handle ??= opened();
+      const ready = handle;
+      last = last.then(async () => {
+        const target = failed ? null : await ready;
+        if (target === null) return;
+        try {
+          await target.appendFile(`${line}\n`);
+          await target.datasync();
+        } catch (error) {
+          fail(error);
+        }
+      });
+    },
+    async close() {
+      await last;
+      const target = handle === null ? null : await handle;
+      await target?.close().catch(fail);
+    },
+    get file() {
+      return file;
+    },
+  };
+}

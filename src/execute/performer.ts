@@ -1,0 +1,59 @@
+// The contract between the loop that carries plans out and the performers, one per kind of step.
+
+import type { Step, StepOf, StepVerb } from "../plan/step.ts";
+import type { World } from "./world.ts";
+
+/** Whether a step's goal is true now. */
+export type Holding =
+  | { readonly holds: true; readonly detail: string | null }
+  | {
+      readonly holds: false;
+      readonly why: string;
+      /** True where waiting longer cannot help. */
+      readonly hopeless?: true;
+    };
+
+/** The act had no effect, for certain: the run may be undone as if the step had not begun. */
+export class NotDone extends Error {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = "NotDone";
+  }
+}
+
+export interface Performer<S extends Step> {
+  /** Reads whether the goal is already true. Changes nothing. */
+  holds(step: S, world: World): Promise<Holding>;
+  /** Makes the one effect. Never called twice: a connection lost meanwhile means unknown. */
+  act(step: S, world: World): Promise<void>;
+  /** A harmless push while waiting (a reload), at most every `nudgeMs`. */
+  nudge?(step: S, world: World): Promise<void>;
+  readonly nudgeMs?: number;
+  /** Pause between two looks, milliseconds. */
+  readonly pollMs: number;
+}
+
+/** One performer per kind of step: the compiler refuses a missing one. */
+export type Performers = { readonly [V in StepVerb]: Performer<StepOf<V>> };
+
+/** A step bound to its performer, so that the loop need not know kinds. */
+export interface BoundStep {
+  holds(): Promise<Holding>;
+  act(): Promise<void>;
+  nudge: (() => Promise<void>) | null;
+  readonly nudgeMs: number;
+  readonly pollMs: number;
+}
+
+export function bindStep(performers: Performers, step: Step, world: World): BoundStep {
+  // A verb indexes its own performer, which the compiler cannot follow through a union.
+  const performer = performers[step.verb] as Performer<Step>;
+  const { nudge } = performer;
+  return {
+    holds: () => performer.holds(step, world),
+    act: () => performer.act(step, world),
+    nudge: nudge === undefined ? null : () => nudge.call(performer, step, world),
+    nudgeMs: performer.nudgeMs ?? 50,
+    pollMs: performer.pollMs,
+  };
+}

@@ -1,0 +1,183 @@
+// The only loop that changes servers. Per step: does the goal hold already? If not, act once, then poll until it holds
+// or time is up. Before the point of no return a failure or an interrupt undoes backwards by the same loop; after it
+// the run stops and says how to go on. An act is never repeated: where its outcome is unknown, the servers are asked.
+
+import type { Plan, PlannedStep, Stage } from "../plan/plan.ts";
+import type { StepResult } from "../plan/report.ts";
+import type { Step } from "../plan/step.ts";
+import type { Finding } from "../topology/finding.ts";
+import type { Journal } from "./journal.ts";
+import { bindStep, NotDone, type Performers } from "./performer.ts";
+import { waitUntilHolds } from "./wait.ts";
+import type { World } from "./world.ts";
+
+export interface RunOptions {
+  readonly performers: Performers;
+  readonly journal: Journal;
+  /** Told when a stage begins and when a step ended. */
+  readonly progress: (event: ProgressEvent) => void;
+  /** Time that an undo may take beyond the run's deadline, milliseconds. */
+  readonly undoMs: number;
+  /** The world in which the undo runs: not interrupted, with its own deadline. */
+  readonly undoWorld: () => World;
+}
+
+export type ProgressEvent =
+  | { readonly kind: "stage"; readonly stage: Stage; readonly index: number }
+  | { readonly kind: "step"; readonly result: StepResult };
+
+export interface RunResult {
+  readonly outcome: "done" | "undone" | "incomplete" | "declined";
+  readonly steps: readonly StepResult[];
+  readonly findings: readonly Finding[];
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** How one step ended, and whether it may have changed anything. */
+interface StepEnd {
+  readonly result: StepResult;
+  readonly undo: Step | null;
+  readonly touched: boolean;
+  readonly interrupted: boolean;
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function performStep(
+  planned: PlannedStep,
+  world: World,
+  options: RunOptions,
+): Promise<StepEnd> {
+  const { step, required } = planned;
+  const startedAt = world.now();
+  const end = (
+    state: StepResult["state"],
+    detail: string | null,
+    flags: { touched: boolean; interrupted?: boolean },
+  ): StepEnd => {
+    const result = { step, required, state, ms: world.now() - startedAt, detail };
+    options.journal.write({ event: "step-ended", step, state, ms: result.ms, detail });
+    options.progress({ kind: "step", result });
+    return {
+      result,
+      undo: planned.undo,
+      touched: flags.touched,
+      interrupted: flags.interrupted ?? false,
+    };
+  };
+
+  options.journal.write({ event: "step-began", step });
+  const bound = bindStep(options.performers, step, world);
+  try {
+    const before = await bound.holds();
+    if (before.holds) return end("already", before.detail, { touched: false });
+    if (before.hopeless === true) return end("failed", before.why, { touched: false });
+  } catch (error) {
+    return end("failed", text(error), { touched: false });
+  }
+  let unknown: string | null = null;
+  try {
+    await bound.act();
+  } catch (error) {
+    if (error instanceof NotDone) return end("failed", error.message, { touched: false });
+    unknown = text(error);
+    // The act may or may not have had its effect: only the servers can tell, so look for as long as there is time.
+  }
+  const wait = await waitUntilHolds(bound, world);
+  if (wait.held) return end("done", wait.detail, { touched: true });
+  const why = unknown === null ? wait.why : `${unknown}; ${wait.why}`;
+  const detail = wait.reason === "timeout" ? `time is up: ${why}` : why;
+  return end("failed", detail, { touched: true, interrupted: wait.reason === "interrupted" });
+}
+
+/** Takes back, last first, what the run did itself. What held already before the run is left as it was. */
+async function undoSteps(ends: readonly StepEnd[], options: RunOptions): Promise<StepResult[]> {
+  const world = options.undoWorld();
+  const results: StepResult[] = [];
+  for (const { result, undo, touched } of ends.toReversed()) {
+    if (undo === null || !touched) {
+      results.unshift(result);
+      continue;
+    }
+    const undone = await performStep({ step: undo, required: true, undo: null }, world, options);
+    const took = undone.result.state === "done" || undone.result.state === "already";
+    results.unshift({
+      ...result,
+      state: took ? "undone" : "failed",
+      detail: took ? result.detail : `not undone: ${undone.result.detail ?? "reason unknown"}`,
+    });
+  }
+  return results;
+}
+
+function skipped(stages: readonly Stage[]): StepResult[] {
+  return stages.flatMap((stage) =>
+    stage.steps.map(({ step, required }) => ({
+      step,
+      required,
+      state: "skipped" as const,
+      ms: 0,
+      detail: null,
+    })),
+  );
+}
+
+function failureFindings(steps: readonly StepResult[]): Finding[] {
+  return steps
+    .filter((result) => result.state === "failed")
+    .map((result) => ({
+      code: "step-failed" as const,
+      severity: "problem" as const,
+      node: result.step.node,
+      message: `${result.step.verb} of ${result.step.node} failed: ${result.detail ?? "reason unknown"}`,
+    }));
+}
+
+/** Carries a plan out. Never throws for a server's sake; the result says what holds. */
+export async function runPlan(plan: Plan, world: World, options: RunOptions): Promise<RunResult> {
+  const ends: StepEnd[] = [];
+  const timings: Record<string, number> = {};
+  const startedAt = world.now();
+  const finish = (outcome: RunResult["outcome"], steps: readonly StepResult[]): RunResult => {
+    timings["total"] = world.now() - startedAt;
+    options.journal.write({ event: "run-ended", outcome, timings });
+    return { outcome, steps, findings: failureFindings(steps), timings };
+  };
+
+  options.journal.write({ event: "run-began", plan });
+  for (const [index, stage] of plan.stages.entries()) {
+    const beforeReturn = plan.pointOfNoReturn === null || index < plan.pointOfNoReturn;
+    const stageStartedAt = world.now();
+    let stageEnds: StepEnd[] = [];
+    if (!world.signal.aborted) {
+      options.progress({ kind: "stage", stage, index });
+      stageEnds = await Promise.all(
+        stage.steps.map((planned) => performStep(planned, world, options)),
+      );
+      ends.push(...stageEnds);
+      const verb = stage.steps[0]?.step.verb ?? "nothing";
+      timings[`${String(index + 1)}-${verb}`] = world.now() - stageStartedAt;
+    }
+    const failed = stageEnds.filter((end) => end.result.required && end.result.state === "failed");
+    if (failed.length === 0 && !world.signal.aborted) continue;
+
+    const rest = skipped(plan.stages.slice(stageEnds.length === 0 ? index : index + 1));
+    const results = ends.map((end) => end.result);
+    const changed = ends.some((end) => end.touched);
+    // The promotion itself is the point of no return, but one that had no effect for certain can still be undone.
+    const returnable = beforeReturn || stageEnds.every((end) => !end.touched);
+    const passed = plan.pointOfNoReturn !== null && index > plan.pointOfNoReturn;
+    if (passed || !returnable) return finish("incomplete", [...results, ...rest]);
+    if (!changed && world.signal.aborted) return finish("declined", [...results, ...rest]);
+    const undone = await undoSteps(ends, options);
+    const complete = undone.every(
+      (result) => result.detail === null || !result.detail.startsWith("not undone"),
+    );
+    return finish(complete ? "undone" : "incomplete", [...undone, ...rest]);
+  }
+  const results = ends.map((end) => end.result);
+  const allHold = results.every((result) => result.state !== "failed");
+  return finish(allHold ? "done" : "incomplete", results);
+}

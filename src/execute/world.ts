@@ -1,0 +1,38 @@
+// What a performer may use while a plan is carried out: sessions to the nodes, fresh observations, time, and the
+// user's own controls. One value per run; the process edge makes it, so nothing here reads clock or environment.
+
+import type { Finding } from "../topology/finding.ts";
+import type { ClusterConfig, NodeConfig, Observation } from "../topology/node.ts";
+import type { Session } from "../postgres/session.ts";
+
+/** Starts and stops one server on its machine. Throws where the command fails or its time is up. */
+export interface NodeControl {
+  start(options: { readonly timeoutMs: number }): Promise<void>;
+  stop(options: { readonly timeoutMs: number }): Promise<void>;
+  /** Moves a file of pg_wal out of the way, kept under another name. Null where only commands of the user's are known. */
+  readonly setWalAside: ((fileName: string) => Promise<string>) | null;
+}
+
+export interface World {
+  readonly config: ClusterConfig;
+  /** An open session to the node; opened again where the last one was lost. */
+  session(node: string): Promise<Session>;
+  observe(names?: readonly string[]): Promise<readonly Observation[]>;
+  control(node: NodeConfig): Promise<NodeControl | null>;
+  /** Ends when the operator interrupts. */
+  readonly signal: AbortSignal;
+  now(): number;
+  /** What is left of the run's deadline, in milliseconds; never negative. */
+  remainingMs(): number;
+  /** Waits, for a poll's pause; ends early when the run is interrupted. */
+  pause(ms: number): Promise<void>;
+  /** Something learned on the way that the report should say. */
+  note(finding: Finding): void;
+}
+
+/** The configured node. Plans are made from the same file, so a missing one is a bug. */
+export function nodeConfig(world: World, name: string): NodeConfig {
+  const found = world.config.nodes.find((node) => node.name === name);
+  if (found === undefined) throw new Error(`no node ${name} in the plan's topology file`);
+  return found;
+}

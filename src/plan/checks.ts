@@ -1,0 +1,189 @@
+// Preconditions that several verbs share, each a function from what was observed to the findings that speak against
+// going on. What PostgreSQL does when they are not met stands with each.
+
+import { formatAddress } from "../conninfo/address.ts";
+import type { Finding } from "../topology/finding.ts";
+import type { Observation, ReachedNode, SettingName } from "../topology/node.ts";
+import type { Topology } from "../topology/topology.ts";
+import { problem, reachedNodes } from "./request.ts";
+
+export function checkReachable(node: Observation): Finding[] {
+  if (node.reachable) return [];
+  return [
+    problem("node-unreachable", node.name, {
+      message: `${node.name} cannot be reached: ${node.reason}`,
+      hint: "see `remaster status`",
+    }),
+  ];
+}
+
+export function checkStandby(node: ReachedNode): Finding[] {
+  if (node.role === "standby") return [];
+  return [
+    problem("not-a-standby", node.name, {
+      message: `${node.name} is a primary, not a standby`,
+      hint: "see `remaster status`",
+    }),
+  ];
+}
+
+function hasRestoreCommand(node: ReachedNode): boolean {
+  const value = node.settings.restore_command?.value ?? null;
+  return value !== null && value !== "";
+}
+
+/** In point-in-time recovery a restore_command that answers "not there" ends recovery: the node promotes itself (15).
+ * Without a restore_command a server in recovery is in standby mode: it refuses to start otherwise. */
+export function checkStandbyMode(node: ReachedNode): Finding[] {
+  const hint = "see whether standby.signal is in its data directory";
+  if (node.recoverySignal === true && node.standbySignal !== true) {
+    const message = `${node.name} is in point-in-time recovery, not in standby mode`;
+    return [problem("not-in-standby-mode", node.name, { message, hint })];
+  }
+  const proven = node.standbySignal === true || node.receiver !== null || !hasRestoreCommand(node);
+  if (proven) return [];
+  const message = `${node.name} has a restore_command and could not be proven to be in standby mode`;
+  return [problem("not-in-standby-mode", node.name, { message, hint })];
+}
+
+/** restore_command is reloadable from 14 on. */
+export function checkRestoreCommand(node: ReachedNode): Finding[] {
+  if (node.version >= 140_000 || !hasRestoreCommand(node)) return [];
+  return [
+    problem("restore-command-13", node.name, {
+      message: `${node.name} runs PostgreSQL ${node.versionText} with a restore_command, which cannot be changed there without a restart`,
+      hint: `remove restore_command from ${node.name}'s configuration and restart it`,
+    }),
+  ];
+}
+
+/** A standby whose replay is held up obeys no change of primary_conninfo and does not finish a promotion (15, 18). */
+export function checkReplay(
+  node: ReachedNode,
+  options: { readonly cancelQueries: boolean },
+): Finding[] {
+  switch (node.replay) {
+    case "running":
+      return [];
+    case "blocked": {
+      if (options.cancelQueries) return [];
+      const who = node.blockers
+        .map((session) => `pid ${session.pid} (${session.user ?? "unknown user"})`)
+        .join(", ");
+      return [
+        problem("replay-held-up", node.name, {
+          message: `replay on ${node.name} is blocked${who === "" ? "" : ` by ${who}`}`,
+          hint: "end those sessions, or let --cancel-queries do it",
+        }),
+      ];
+    }
+    case "paused":
+      return [
+        problem("replay-held-up", node.name, {
+          message: `replay on ${node.name} is paused`,
+          hint: `run SELECT pg_wal_replay_resume() on ${node.name}`,
+        }),
+      ];
+    case "delayed":
+      return [
+        problem("replay-held-up", node.name, {
+          message: `replay on ${node.name} is delayed by recovery_min_apply_delay = ${node.settings.recovery_min_apply_delay?.value ?? "unknown"}`,
+          hint: `set recovery_min_apply_delay to 0 on ${node.name} and reload`,
+        }),
+      ];
+  }
+}
+
+const changedSettings: readonly SettingName[] = ["primary_conninfo", "restore_command"];
+
+/** A value from the command line beats ALTER SYSTEM; allow_alter_system = off (17+) forbids it. */
+export function checkSettings(node: ReachedNode): Finding[] {
+  const hint = "change it where the server is started";
+  const fixed = changedSettings
+    .filter((name) => node.settings[name]?.source === "command line")
+    .map((name) =>
+      problem("setting-out-of-reach", node.name, {
+        message: `${name} of ${node.name} is set on the server's command line, where ALTER SYSTEM cannot reach it`,
+        hint,
+      }),
+    );
+  if (node.settings.allow_alter_system?.value !== "off") return fixed;
+  const message = `ALTER SYSTEM is not allowed on ${node.name} (allow_alter_system = off)`;
+  return [...fixed, problem("setting-out-of-reach", node.name, { message, hint })];
+}
+
+/** All that stands between a standby and a change of its upstream. */
+export function checkChangeable(
+  node: ReachedNode,
+  options: { readonly cancelQueries: boolean },
+): Finding[] {
+  return [
+    ...checkStandby(node),
+    ...checkStandbyMode(node),
+    ...checkRestoreCommand(node),
+    ...checkReplay(node, options),
+    ...checkSettings(node),
+  ];
+}
+
+/** Nodes that do not let us in and may be the primary: where the standbys' chains of upstreams end, or, where they lead
+ * nowhere known, any node that is not seen to be a standby. */
+export function presumedPrimaries(topology: Topology): readonly string[] {
+  const unreached = [...topology.nodes.values()].filter((node) => !node.reachable);
+  const named = new Set([...topology.edges.values()].map((edge) => edge.upstream));
+  const upstreams = unreached.filter((node) => named.has(node.name));
+  return (upstreams.length > 0 ? upstreams : unreached).map((node) => node.name);
+}
+
+/** Something that speaks PostgreSQL where the primary should be gone, an error included, is alive. */
+export function checkPrimaryGone(topology: Topology, allowed: readonly string[] = []): Finding[] {
+  const leading = topology.primaries
+    .filter((name) => !allowed.includes(name))
+    .map((name) =>
+      problem("primary-answers", name, {
+        message: `${name} answers and is a primary`,
+        hint: "for a planned change use a switchover; else stop that server first",
+      }),
+    );
+  const presumed = new Set(presumedPrimaries(topology));
+  const alive = [...topology.nodes.values()].flatMap((node) => {
+    if (node.reachable || !node.speaksPostgres || !presumed.has(node.name)) return [];
+    return [
+      problem("primary-may-answer", node.name, {
+        message: `PostgreSQL answers at ${node.name}, which may be the primary: ${node.reason}`,
+        hint: `wait until ${node.name} lets you in, or stop it`,
+      }),
+    ];
+  });
+  return [...leading, ...alive];
+}
+
+/** A standby that still hears from an upstream which is not one of the observed standbys hears from a primary. */
+export function checkNobodyReceives(
+  topology: Topology,
+  options: { readonly patienceMs: number; readonly except?: readonly string[] },
+): Finding[] {
+  const standbys = new Set(
+    reachedNodes(topology)
+      .filter((node) => node.role === "standby")
+      .map((node) => node.name),
+  );
+  return reachedNodes(topology).flatMap((node) => {
+    const age = node.receiver?.lastMessageAgeMs ?? null;
+    if (node.role !== "standby" || age === null || age >= options.patienceMs) return [];
+    const edge = topology.edges.get(node.name);
+    const upstream = edge?.upstream ?? null;
+    if (
+      upstream !== null &&
+      (standbys.has(upstream) || options.except?.includes(upstream) === true)
+    )
+      return [];
+    const from = upstream ?? (edge?.address ? formatAddress(edge.address) : "an unknown upstream");
+    return [
+      problem("still-receiving", node.name, {
+        message: `${node.name} had a message from ${from} ${Math.round(age)} ms ago`,
+        hint: `the primary may live where you cannot see it; stop it, or quiesce ${node.name}`,
+      }),
+    ];
+  });
+}

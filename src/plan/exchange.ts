@@ -1,0 +1,96 @@
+// Decides exchange: bring one node level with the node farthest ahead, by streaming from it. The source may be a node
+// that must never lead; it needs no receiver of its own. What it no longer has cannot be streamed: look first.
+
+import { rankCandidates } from "../topology/candidates.ts";
+import type { Finding } from "../topology/finding.ts";
+import type { ReachedNode } from "../topology/node.ts";
+import type { Topology } from "../topology/topology.ts";
+import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import { compareHeld, formatPosition } from "../wal/position.ts";
+import { defaultSegmentSize, parseSegmentName, parseSegmentSize } from "../wal/segment.ts";
+import { checkChangeable, checkReachable, checkReplay } from "./checks.ts";
+import type { Decision } from "./plan.ts";
+import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+
+export interface ExchangeRequest {
+  readonly to: string;
+  /** Null: the node that is farthest ahead. */
+  readonly from: string | null;
+}
+
+/** Where the oldest segment in the node's pg_wal starts; null where that is not known. */
+function oldestWal(node: ReachedNode): Lsn | null {
+  const size = parseSegmentSize(node.settings.wal_segment_size?.value ?? "") ?? defaultSegmentSize;
+  return node.walFiles === null
+    ? null
+    : (parseSegmentName(node.walFiles.oldest, size)?.start ?? null);
+}
+
+/** The WAL that the node would ask for starts at the segment of its replay position. */
+export function checkWalAvailable(source: ReachedNode, node: ReachedNode): Finding[] {
+  const from = node.replayLsn ?? node.received?.lsn ?? null;
+  const oldest = oldestWal(source);
+  if (from === null || oldest === null || from >= oldest) return [];
+  return [
+    problem("wal-gone", source.name, {
+      message: `${source.name} no longer has the WAL from ${formatLsn(from)} on that ${node.name} lacks: its oldest segment starts at ${formatLsn(oldest)}`,
+      hint: `name another source with --from, or rebuild ${node.name} from a base backup`,
+    }),
+  ];
+}
+
+function checkPair(topology: Topology, node: ReachedNode, source: ReachedNode): Finding[] {
+  if (node.name === source.name) {
+    return [
+      problem("cannot-follow-itself", node.name, {
+        message: `${node.name} cannot be its own source`,
+        hint: "name another node with --from",
+      }),
+    ];
+  }
+  const { relation, switchpoint } = compareHeld(node, source, topology.histories);
+  if (relation === "diverged" && node.replayed !== null) {
+    const at = switchpoint === null ? "" : ` after ${formatPosition(switchpoint)}`;
+    return [
+      problem("diverged", node.name, {
+        message: `${node.name}, which has replayed ${formatPosition(node.replayed)}, and ${source.name} went different ways${at}`,
+        hint: `${node.name} cannot be brought level; see \`remaster compare-lsn\``,
+      }),
+    ];
+  }
+  return checkWalAvailable(source, node);
+}
+
+export function planExchange(topology: Topology, request: ExchangeRequest): Decision {
+  const node = observationOf(topology, request.to);
+  const ahead = request.from ?? rankCandidates(topology).ahead;
+  if (ahead === null) {
+    const message = "no reachable node has a known position";
+    return {
+      kind: "refused",
+      outcome: "refused",
+      findings: [problem("no-candidate", null, { message, hint: "see `remaster compare-lsn`" })],
+    };
+  }
+  const source = observationOf(topology, ahead);
+  const reach = refuseOn([...checkReachable(node), ...checkReachable(source)]);
+  if (reach !== null) return reach;
+  if (!node.reachable || !source.reachable) throw new Error("an unreachable node was let through");
+  if (request.from === null && source.name === node.name) return { kind: "already", findings: [] };
+  const { relation } = compareHeld(node, source, topology.histories);
+  const level = relation === "same" || relation === "ahead";
+  if (level && source.name !== node.name) return { kind: "already", findings: [] };
+  const refusal = refuseOn([
+    ...checkChangeable(node, { cancelQueries: false }),
+    ...checkReplay(node, { cancelQueries: false }),
+    ...checkPair(topology, node, source),
+  ]);
+  if (refusal !== null) return refusal;
+  const step = planned(
+    { verb: "exchange", node: node.name, from: request.from },
+    { required: true, before: node },
+  );
+  return decidePlan("exchange", topology, {
+    stages: stage(`stream to ${node.name} what it lacks from ${source.name}`, [step]),
+  });
+}

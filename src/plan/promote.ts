@@ -1,0 +1,108 @@
+// Decides promote: the one act that cannot be taken back, so the one with most preconditions. A promotion that is asked
+// for twice is harmless; a second node promoted beside the first is not.
+
+import { rankCandidates } from "../topology/candidates.ts";
+import type { Finding } from "../topology/finding.ts";
+import type { ReachedNode } from "../topology/node.ts";
+import type { Topology } from "../topology/topology.ts";
+import { comparePositions, formatPosition, type Position } from "../wal/position.ts";
+import {
+  checkNobodyReceives,
+  checkPrimaryGone,
+  checkReachable,
+  checkReplay,
+  checkSettings,
+  checkStandbyMode,
+} from "./checks.ts";
+import type { Decision } from "./plan.ts";
+import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+
+export interface PromoteRequest {
+  readonly node: string;
+  readonly require: Position | null;
+  readonly patienceMs: number;
+  /** The operator accepts that what other nodes have beyond this one is lost. */
+  readonly acceptDataLoss: boolean;
+}
+
+/** A fenced primary at or below the required position takes no more writes, so another may lead. */
+function fencedAway(topology: Topology, require: Position | null): readonly string[] {
+  if (require === null) return [];
+  return topology.primaries.filter((name) => {
+    const node = topology.nodes.get(name);
+    if (node?.reachable !== true || !node.marks.fenced || node.received === null) return false;
+    const { relation } = comparePositions(node.received, require, topology.histories);
+    return relation === "same" || relation === "behind";
+  });
+}
+
+function checkRequired(topology: Topology, node: ReachedNode, require: Position | null): Finding[] {
+  if (require === null) return [];
+  const relation =
+    node.received === null
+      ? "unknown"
+      : comparePositions(node.received, require, topology.histories).relation;
+  if (relation === "same" || relation === "ahead") return [];
+  const at = node.received === null ? "an unknown position" : formatPosition(node.received);
+  return [
+    problem("position-not-held", node.name, {
+      message: `${node.name} is at ${at} and does not hold ${formatPosition(require)} (${relation})`,
+      hint: `bring it there first: remaster exchange --to ${node.name}`,
+    }),
+  ];
+}
+
+function checkNothingLost(topology: Topology, node: ReachedNode): Finding[] {
+  const { exchange } = rankCandidates(topology, { to: node.name });
+  if (exchange === null) return [];
+  return [
+    problem("others-are-ahead", node.name, {
+      message: `${exchange.from} has ${exchange.bytes.toString()} bytes of WAL that ${node.name} lacks`,
+      hint: `remaster exchange --to ${node.name}, or --accept-data-loss to lose them`,
+    }),
+  ];
+}
+
+export function checkMayLead(node: ReachedNode): Finding[] {
+  if (node.promotable) return [];
+  return [
+    problem("not-promotable", node.name, {
+      message: `${node.name} is not promotable`,
+      hint: `remove \`promotable = false\` of ${node.name} from the topology file if it may lead after all`,
+    }),
+  ];
+}
+
+export function planPromote(topology: Topology, request: PromoteRequest): Decision {
+  const node = observationOf(topology, request.node);
+  if (!node.reachable) return refuseOn(checkReachable(node)) ?? { kind: "already", findings: [] };
+  const fenced = fencedAway(topology, request.require);
+  const gone = checkPrimaryGone(topology, [...fenced, node.name]);
+  if (node.role === "primary") {
+    return (
+      refuseOn([...gone, ...checkRequired(topology, node, request.require)]) ?? {
+        kind: "already",
+        findings: [],
+      }
+    );
+  }
+  const refusal = refuseOn([
+    ...gone,
+    ...checkNobodyReceives(topology, { patienceMs: request.patienceMs, except: fenced }),
+    ...checkMayLead(node),
+    ...checkStandbyMode(node),
+    ...checkReplay(node, { cancelQueries: false }),
+    ...(node.marks.restoreQuiesced ? checkSettings(node) : []),
+    ...checkRequired(topology, node, request.require),
+    ...(request.acceptDataLoss ? [] : checkNothingLost(topology, node)),
+  ]);
+  if (refusal !== null) return refusal;
+  const step = planned(
+    { verb: "promote", node: node.name, require: request.require },
+    { required: true, before: node },
+  );
+  return decidePlan("promote", topology, {
+    stages: stage(`make ${node.name} the primary, on a new timeline`, [step]),
+    noReturn: "promote",
+  });
+}

@@ -1,0 +1,109 @@
+// What planners share: lookups in the topology, and the makings of steps, stages and decisions.
+
+import type { Finding } from "../topology/finding.ts";
+import type { Observation, ReachedNode } from "../topology/node.ts";
+import type { Topology } from "../topology/topology.ts";
+import type { Decision, Plan, PlannedStep, Stage } from "./plan.ts";
+import type { Step } from "./step.ts";
+
+/** The observation of a node that the command line named; a name outside the file was refused before. */
+export function observationOf(topology: Topology, name: string): Observation {
+  const found = topology.nodes.get(name);
+  if (found === undefined) throw new Error(`no node ${name} in the topology`);
+  return found;
+}
+
+export function reachedNodes(topology: Topology): readonly ReachedNode[] {
+  return [...topology.nodes.values()].filter((node): node is ReachedNode => node.reachable);
+}
+
+/** Reachable standbys of this cluster, in the order of the topology file. */
+export function reachedStandbys(topology: Topology): readonly ReachedNode[] {
+  const foreign = new Set(
+    topology.findings
+      .filter((finding) => finding.code === "other-cluster" || finding.code === "other-major")
+      .map((finding) => finding.node),
+  );
+  return reachedNodes(topology).filter(
+    (node) => node.role === "standby" && !foreign.has(node.name),
+  );
+}
+
+/** A step with what takes it back. A node that bore our quiesce mark before the run gets that mark again. */
+export function planned(
+  step: Step,
+  options: { readonly required: boolean; readonly before: ReachedNode | null },
+): PlannedStep {
+  return { step, required: options.required, undo: undoOf(step, options.before) };
+}
+
+function undoOf(step: Step, before: ReachedNode | null): Step | null {
+  switch (step.verb) {
+    case "quiesce":
+    case "exchange":
+    case "repoint":
+      // One verb takes any mark back: behind each stands the old value.
+      return before?.marks.quiesced === true
+        ? { verb: "quiesce", node: step.node, cancelQueries: false }
+        : { verb: "unquiesce", node: step.node };
+    case "unquiesce":
+    case "promote":
+    case "stop":
+    case "heal":
+      return null;
+  }
+}
+
+/** A stage, or none where it would be empty. */
+export function stage(reason: string, steps: readonly PlannedStep[]): readonly Stage[] {
+  return steps.length === 0 ? [] : [{ reason, steps }];
+}
+
+export function decidePlan(
+  verb: string,
+  topology: Topology,
+  content: {
+    readonly stages: readonly Stage[];
+    /** The verb of the first stage that cannot be undone. */
+    readonly noReturn?: Step["verb"];
+    readonly findings?: readonly Finding[];
+  },
+): Decision {
+  const index =
+    content.noReturn === undefined
+      ? -1
+      : content.stages.findIndex((each) => each.steps[0]?.step.verb === content.noReturn);
+  const plan: Plan = {
+    format: 1,
+    verb,
+    stages: content.stages,
+    pointOfNoReturn: index === -1 ? null : index,
+    observedAt: Math.min(...[...topology.nodes.values()].map((node) => node.observedAt)),
+    findings: content.findings ?? [],
+  };
+  return { kind: "plan", plan };
+}
+
+/** A refusal where anything was found, else null. Nodes that cannot be reached make it `unreachable`. */
+export function refuseOn(findings: readonly Finding[]): Decision | null {
+  const first = findings[0];
+  if (first === undefined) return null;
+  const outcome = findings.every((finding) => finding.code === "node-unreachable")
+    ? "unreachable"
+    : "refused";
+  return { kind: "refused", outcome, findings };
+}
+
+export function problem(
+  code: Finding["code"],
+  node: string | null,
+  content: { readonly message: string; readonly hint?: string },
+): Finding {
+  return {
+    code,
+    severity: "problem",
+    ...(node === null ? {} : { node }),
+    message: content.message,
+    ...(content.hint === undefined ? {} : { hint: content.hint }),
+  };
+}
