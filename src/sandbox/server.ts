@@ -1,0 +1,197 @@
+// One throw-away server: start, stop, kill, freeze and thaw its processes. It starts `postgres` itself, detached, so
+// that servers outlive the command that started them, and needs no connection for any of this: readiness stands in
+// the last line of postmaster.pid (`ready` or `standby`, 10 and later), stop modes are signals to the postmaster.
+
+import { spawn } from "node:child_process";
+import { open, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Account, runCommand } from "../host/command.ts";
+import { serverEnvironment } from "./account.ts";
+import { killProcessesIn, listProcesses, processesIn, signalProcess } from "./processes.ts";
+
+/** What is needed to handle a server from outside. */
+export interface Server {
+  readonly name: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** Where the server writes its log. */
+  readonly logFile: string;
+  readonly bindir: string;
+  /** Null: the servers run as ourselves. */
+  readonly account: Account | null;
+}
+
+export type StopMode = "smart" | "fast" | "immediate";
+
+/** `down`: no process. `starting`: not let in yet, crash recovery included. `frozen`: stopped by a signal. */
+export type ServerState = "up" | "starting" | "frozen" | "down";
+
+const stopSignals = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } as const;
+const pollMs = 5;
+
+/** The server could not start because somebody else listens on its port. */
+export class PortTaken extends Error {
+  override readonly name = "PortTaken";
+}
+
+/** Starts the server unless it runs, and waits until it lets sessions in. */
+export async function startServer(server: Server, deadlineMs = 60_000): Promise<void> {
+  if ((await postmasterPid(server)) !== null) return untilReady(server, deadlineMs, () => null);
+  const startLog = join(dirname(server.logFile), `${server.name}.start.log`);
+  const output = await open(startLog, "w", 0o644);
+  let failure: string | null = null;
+  try {
+    const child = spawn(join(server.bindir, "postgres"), ["-D", server.dataDir], {
+      cwd: dirname(server.dataDir),
+      detached: true,
+      stdio: ["ignore", output.fd, output.fd],
+      env: serverEnvironment(server.account),
+      ...(server.account === null ? {} : { uid: server.account.uid, gid: server.account.gid }),
+    });
+    child.once("error", (error) => {
+      failure = error.message;
+    });
+    child.once("exit", (code, signal) => {
+      failure = `it ended at once (${signal ?? `status ${code ?? "unknown"}`})`;
+    });
+    child.unref();
+  } finally {
+    await output.close();
+  }
+  try {
+    await untilReady(server, deadlineMs, () => failure);
+  } catch (error) {
+    const log = await tail(startLog);
+    if (/could not bind|Address already in use/.test(log)) {
+      throw new PortTaken(`port ${server.port} is taken`, { cause: error });
+    }
+    throw new Error(
+      `${server.name} did not start: ${String(error)}\n${log}\n${await serverLog(server)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function untilReady(
+  server: Server,
+  deadlineMs: number,
+  failure: () => string | null,
+): Promise<void> {
+  const until = performance.now() + deadlineMs;
+  for (;;) {
+    const status = await statusLine(server);
+    if (status === "ready" || status === "standby") return;
+    const reason = failure();
+    if (reason !== null) throw new Error(reason);
+    if (performance.now() > until) throw new Error(`not ready after ${deadlineMs} ms`);
+    await delay(pollMs);
+  }
+}
+
+/** Stops the server as pg_ctl does, and waits until its last process has gone. */
+export async function stopServer(
+  server: Server,
+  mode: StopMode = "fast",
+  deadlineMs = 60_000,
+): Promise<void> {
+  const pid = await postmasterPid(server);
+  if (pid === null) return;
+  signalProcess(pid, stopSignals[mode]);
+  const until = performance.now() + deadlineMs;
+  while ((await processesIn(server.dataDir)).length > 0) {
+    if (performance.now() > until) {
+      throw new Error(`${server.name} did not stop (${mode}) within ${deadlineMs} ms`);
+    }
+    await delay(pollMs);
+  }
+}
+
+/** SIGKILL to every process of the server, as a machine that loses power would end it; all of them are gone afterwards. */
+export async function killServer(server: Server): Promise<void> {
+  await killProcessesIn(server.dataDir, 10_000);
+}
+
+/** SIGSTOP to every process of the server: connections stay open and nothing answers. */
+export async function freezeServer(server: Server): Promise<void> {
+  const pid = await postmasterPid(server);
+  if (pid !== null) signalProcess(pid, "SIGSTOP");
+  for (const entry of await processesIn(server.dataDir)) signalProcess(entry.pid, "SIGSTOP");
+}
+
+/** SIGCONT to every process of the server. */
+export async function thawServer(server: Server): Promise<void> {
+  for (const entry of await processesIn(server.dataDir)) signalProcess(entry.pid, "SIGCONT");
+}
+
+/** Makes a running server read its configuration files again; false when it does not run. */
+export async function reloadServer(server: Server): Promise<boolean> {
+  const pid = await postmasterPid(server);
+  return pid !== null && signalProcess(pid, "SIGHUP");
+}
+
+export async function serverState(server: Server): Promise<ServerState> {
+  const pid = await postmasterPid(server);
+  if (pid === null) return "down";
+  if (await isStopped(pid)) return "frozen";
+  const status = await statusLine(server);
+  return status === "ready" || status === "standby" ? "up" : "starting";
+}
+
+/** The postmaster's process id; null when the server does not run. A pid file that a killed server left proves nothing. */
+export async function postmasterPid(server: Server): Promise<number | null> {
+  const [line] = await pidFile(server);
+  const pid = Number(line);
+  if (line === undefined || !Number.isInteger(pid) || pid <= 1) return null;
+  return (await processesIn(server.dataDir)).some((entry) => entry.pid === pid) ? pid : null;
+}
+
+async function isStopped(pid: number): Promise<boolean> {
+  return (await listProcesses()).some((entry) => entry.pid === pid && entry.stopped);
+}
+
+/** What a dead server left in the machine: the small System V segment that its pid file names (line 7: key, id). */
+export async function releaseSharedMemory(server: Server): Promise<void> {
+  if ((await postmasterPid(server)) !== null) return;
+  const id = (await pidFile(server))[6]?.trim().split(/\s+/)[1];
+  if (id === undefined || !/^\d+$/.test(id)) return;
+  // Refused or already gone is the same to us: it is 56 bytes, and the server's next start would have taken it over.
+  await runCommand({ file: "ipcrm", args: ["-m", id], deadlineMs: 5_000 });
+  await rm(join(server.dataDir, "postmaster.pid"), { force: true });
+}
+
+async function statusLine(server: Server): Promise<string | null> {
+  const lines = await pidFile(server);
+  const pid = Number(lines[0]);
+  if (!Number.isInteger(pid) || !signalProcessExists(pid)) return null;
+  return lines[7]?.trim() ?? null;
+}
+
+function signalProcessExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+async function pidFile(server: Server): Promise<readonly string[]> {
+  try {
+    return (await readFile(join(server.dataDir, "postmaster.pid"), "utf8")).split("\n");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** The whole log of the server. */
+export async function serverLog(server: Server): Promise<string> {
+  return readFile(server.logFile, "utf8").catch(() => "");
+}
+
+async function tail(file: string): Promise<string> {
+  return (await readFile(file, "utf8").catch(() => "")).slice(-2_000);
+}
