@@ -1,0 +1,31 @@
+// What stopped a verb, as a report: so that --json says it in the same shape as everything else.
+
+import type { RemasterError } from "../errors.ts";
+import type { Report } from "../plan/report.ts";
+
+/** An error that carries its outcome (a wrong file, nobody to talk to, an operator who said no). */
+export function errorReport(command: string, error: RemasterError): Report {
+  if (error.outcome === "usage") throw error;
+  return {
+    command,
+    cluster: null,
+    outcome: error.outcome,
+    findings: [],
+    word: null,
+    summary: error.message,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  };
+}
+
+/** A bug: the message goes to the report, the stack to stderr. */
+export function bugReport(command: string, message: string): Report {
+  return {
+    command,
+    cluster: null,
+    outcome: "bug",
+    findings: [],
+    word: null,
+    summary: message,
+    hint: "version, command and stack are on stderr: please report them",
+  };
+}

@@ -1,0 +1,132 @@
+// Help for people: the program's page and one per verb, made from the definitions. The man pages tell the same in full.
+
+import type { OptionDefinition, VerbDefinition } from "../commands/define.ts";
+import { type VerbEntry, type VerbGroup, verbGroups } from "../commands/index.ts";
+import { changeOptions, globalOptions, helpOption, versionOption } from "./options.ts";
+
+export interface KnownVerb extends VerbEntry {
+  readonly definition: VerbDefinition;
+}
+
+/** `remaster --help`. */
+export function renderProgramHelp(verbs: readonly KnownVerb[]): string {
+  const width = Math.max(...verbs.map((verb) => verb.name.length)) + 2;
+  const groups = (Object.keys(verbGroups) as VerbGroup[]).map((group) => {
+    const lines = verbs
+      .filter((verb) => verb.group === group)
+      .map((verb) => `  ${verb.name.padEnd(width)}${verb.definition.summary}`);
+    return lines.length === 0 ? "" : `${verbGroups[group]}\n${lines.join("\n")}\n`;
+  });
+  const options = [...globalOptions, helpOption, versionOption];
+  return [
+    "usage: remaster VERB [NODE...] [OPTIONS]\n",
+    "Change the primary of a PostgreSQL streaming-replication cluster without losing a row.\n",
+    ...groups.filter((group) => group !== ""),
+    `options of every verb\n${optionLines(options).join("\n")}\n`,
+    `options of verbs that change something\n${optionLines(changeOptions).join("\n")}\n`,
+    "remaster VERB --help explains a verb; man remaster has the whole story.",
+  ].join("\n");
+}
+
+/** `remaster VERB --help`. */
+export function renderVerbHelp(definition: VerbDefinition): string {
+  const sections = [
+    `usage: ${usageLine(definition)}\n`,
+    ...definition.description.map((paragraph) => `${wrap(plain(paragraph), 80).join("\n")}\n`),
+    ...section("arguments", argumentLines(definition)),
+    ...section("options", optionLines(definition.options)),
+    ...section(
+      "options of verbs that change something",
+      definition.changes ? optionLines(changeOptions) : [],
+    ),
+    ...section("examples", exampleLines(definition)),
+    `Options of every verb: remaster --help. The whole story: man remaster-${definition.name}.`,
+  ];
+  return sections.join("\n");
+}
+
+/** `remaster repoint NODE... --to NODE [OPTIONS]`. */
+export function usageLine(definition: VerbDefinition): string {
+  const words = definition.arguments.map((argument) => {
+    const name = argument.choices?.join("|") ?? argument.name.toUpperCase();
+    const repeated = argument.variadic ? `${name}...` : name;
+    return argument.required ? repeated : `[${repeated}]`;
+  });
+  const required = definition.options
+    .filter((option) => option.type === "value" && option.required === true)
+    .map((option) => optionHead(option).replace(/^-\w, /, ""));
+  return ["remaster", definition.name, ...words, ...required, "[OPTIONS]"].join(" ");
+}
+
+/** `-f, --config FILE`. */
+export function optionHead(option: OptionDefinition): string {
+  const short = option.short === undefined ? "" : `-${option.short}, `;
+  const value = option.type === "value" ? ` ${option.placeholder}` : "";
+  return `${short}--${option.flag}${value}`;
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [`${title}\n${lines.join("\n")}\n`];
+}
+
+function optionLines(options: readonly OptionDefinition[]): readonly string[] {
+  return columns(
+    options.map((option) => {
+      const head = optionHead(option);
+      const indented = option.short === undefined ? `    ${head}` : head;
+      return [indented, summaryOf(option)];
+    }),
+  );
+}
+
+function summaryOf(option: OptionDefinition): string {
+  const preset = option.type === "value" ? option.default : undefined;
+  return preset === undefined ? option.summary : `${option.summary} (default: ${preset})`;
+}
+
+function argumentLines(definition: VerbDefinition): readonly string[] {
+  return columns(
+    definition.arguments.map((argument) => [argument.name.toUpperCase(), argument.summary]),
+  );
+}
+
+function exampleLines(definition: VerbDefinition): readonly string[] {
+  return definition.examples.flatMap((example) => [
+    `  ${example.command}`,
+    ...wrap(plain(example.explanation), 74).map((line) => `      ${line}`),
+  ]);
+}
+
+/** Two columns, the second wrapped within 80. */
+function columns(rows: readonly (readonly [string, string])[]): readonly string[] {
+  const width = Math.min(26, Math.max(0, ...rows.map(([left]) => left.length)));
+  return rows.flatMap(([left, right]) => {
+    const [first = "", ...more] = wrap(plain(right), 80 - width - 4);
+    const indent = " ".repeat(width + 4);
+    const fits = left.length <= width;
+    return [
+      ...(fits ? [`  ${left.padEnd(width)}  ${first}`] : [`  ${left}`, `${indent}${first}`]),
+      ...more.map((line) => `${indent}${line}`),
+    ];
+  });
+}
+
+/** Definitions mark code with backticks for the man page; a terminal needs none. */
+function plain(text: string): string {
+  return text.replaceAll("`", "");
+}
+
+/** Greedy line filling; a word longer than the line stands alone. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/\s+/).filter((part) => part !== "")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return line === "" ? lines : [...lines, line];
+}

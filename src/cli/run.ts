@@ -1,0 +1,209 @@
+// One invocation from words to an exit status: parse, make the context, run the verb, print its report. Knows no process:
+// streams, environment and the interrupt come in as an Edge, so that all of it runs in tests.
+
+import type { Context } from "../commands/context.ts";
+import type { Input, VerbDefinition } from "../commands/define.ts";
+import { DeclinedError, type ExitCode, exitTable, RemasterError, UsageError } from "../errors.ts";
+import type { Report } from "../plan/report.ts";
+import type { GlobalOptions } from "./program.ts";
+import { splitWords, type Words } from "./words.ts";
+
+/** A stream as the program sees it. */
+export interface Output {
+  readonly isTTY: boolean;
+  readonly columns: number;
+  write(text: string): void;
+}
+
+/** The process, handed in by main. */
+export interface Edge {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdinIsTTY: boolean;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Aborted by the first SIGINT or SIGTERM; its reason is a DeclinedError. */
+  readonly interrupt: AbortSignal;
+  readonly state: RunState;
+  now(): number;
+}
+
+/** What the process edge must know of a run that it cuts short. */
+export interface RunState {
+  verb: string | null;
+  json: boolean;
+  /** A plan is, or was, being carried out. */
+  changing: boolean;
+}
+
+export function newRunState(): RunState {
+  return { verb: null, json: false, changing: false };
+}
+
+/** Why the run ends after a first SIGINT or SIGTERM. */
+export function interrupted(signal: string): DeclinedError {
+  return new DeclinedError(`interrupted by ${signal}`);
+}
+
+/** A second signal: what is printed, and the status, with nothing waited for. */
+export function stoppedAtOnce(state: RunState): {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: ExitCode;
+} {
+  const outcome = state.changing ? "incomplete" : "declined";
+  const summary = state.changing
+    ? "stopped at once by a second signal: what was begun may be half done, nothing was undone"
+    : "stopped at once by a second signal, before the first change";
+  const hint = state.changing ? "see where it stands: remaster status" : null;
+  const report = {
+    format: 1,
+    command: state.verb,
+    cluster: null,
+    outcome,
+    exitCode: exitTable[outcome],
+    summary,
+    hint,
+    findings: [],
+  };
+  return {
+    stdout: state.json ? `${JSON.stringify(report)}\n` : "",
+    stderr: `remaster: ${summary}\n${hint === null ? "" : `hint: ${hint}\n`}`,
+    exitCode: exitTable[outcome],
+  };
+}
+
+/** The report could not be written (a full disk): the status of a change stands, any other becomes `config`. */
+export function unwritable(
+  error: Error,
+  exitCode: ExitCode,
+  state: RunState,
+): { readonly stderr: string; readonly exitCode: ExitCode } {
+  return {
+    stderr: `remaster: cannot write to stdout: ${error.message}\n`,
+    exitCode: exitCode === exitTable.done && !state.changing ? exitTable.config : exitCode,
+  };
+}
+
+/** Runs a command line (without node and script) to its exit status. Throws only what is a bug before a verb is known. */
+export async function runProgram(argv: readonly string[], edge: Edge): Promise<ExitCode> {
+  try {
+    const words = splitWords(argv);
+    if (words.version) return await printVersion(edge);
+    if (words.help || words.verb === "help" || words.verb === null)
+      return await printHelp(words, edge);
+    return await runVerb(words.verb, words, edge);
+  } catch (error) {
+    if (error instanceof UsageError) return usage(error, edge);
+    throw error;
+  }
+}
+
+async function printVersion(edge: Edge): Promise<ExitCode> {
+  const { readVersion } = await import("./version.ts");
+  edge.stdout.write(`${readVersion()}\n`);
+  return exitTable.done;
+}
+
+async function printHelp(words: Words, edge: Edge): Promise<ExitCode> {
+  const topic =
+    words.verb === "help" ? (words.rest.find((word) => !word.startsWith("-")) ?? null) : words.verb;
+  const { renderProgramHelp, renderVerbHelp } = await import("./help.ts");
+  if (topic !== null) {
+    edge.stdout.write(`${renderVerbHelp(await loadVerb(topic, words))}\n`);
+    return exitTable.done;
+  }
+  const { loadVerbs } = await import("./verbs.ts");
+  const text = `${renderProgramHelp(await loadVerbs())}\n`;
+  if (words.help || words.verb === "help") {
+    edge.stdout.write(text);
+    return exitTable.done;
+  }
+  if (words.rest.length > 0) throw new UsageError("no verb given", "see remaster --help");
+  edge.stderr.write(text);
+  return exitTable.usage;
+}
+
+async function loadVerb(name: string, words: Words): Promise<VerbDefinition> {
+  const { findVerb } = await import("./verbs.ts");
+  return findVerb(name, words.strayOption);
+}
+
+async function runVerb(name: string, words: Words, edge: Edge): Promise<ExitCode> {
+  const definition = await loadVerb(name, words);
+  const { parseInvocation } = await import("./program.ts");
+  const { input, options } = parseInvocation(definition, words.rest);
+  edge.state.verb = name;
+  edge.state.json = options.json;
+  const { createContext } = await import("./context.ts");
+  const { context, close } = createContext({ options, edge });
+  try {
+    const report = await runDefinition(definition, input, context).catch((error: unknown) =>
+      reportOf(error, { command: name, signal: context.signal, words, edge }),
+    );
+    await printReport(report, options, edge);
+    return exitTable[report.outcome];
+  } finally {
+    await close();
+  }
+}
+
+/** A run that throws before its first await fails like one that rejects. */
+async function runDefinition(
+  definition: VerbDefinition,
+  input: Input,
+  context: Context,
+): Promise<Report> {
+  return definition.run(input, context);
+}
+
+interface Failure {
+  readonly command: string;
+  readonly signal: AbortSignal;
+  readonly words: Words;
+  readonly edge: Edge;
+}
+
+/** What stopped a verb from reporting, as a report. Usage errors that only the verb could see go on as they are. */
+async function reportOf(thrown: unknown, failure: Failure): Promise<Report> {
+  const { signal, command } = failure;
+  const error = signal.aborted && isAbort(thrown) ? (signal.reason as unknown) : thrown;
+  if (error instanceof UsageError) throw error;
+  const { errorReport, bugReport } = await import("./failure.ts");
+  if (error instanceof RemasterError) return errorReport(command, error);
+  const { bugLines } = await import("./bug.ts");
+  failure.edge.stderr.write(bugLines(error, [command, ...failure.words.rest]));
+  return bugReport(command, error instanceof Error ? error.message : String(error));
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError");
+}
+
+async function printReport(report: Report, options: GlobalOptions, edge: Edge): Promise<void> {
+  const { renderOutput } = await import("../ui/output.ts");
+  const { stdout, stderr } = renderOutput(report, {
+    json: options.json,
+    quiet: options.quiet,
+    verbose: options.verbose,
+    stdout: await lookOf(edge.stdout, options, edge),
+    stderr: await lookOf(edge.stderr, options, edge),
+  });
+  if (stderr !== "") edge.stderr.write(stderr);
+  if (stdout !== "") edge.stdout.write(stdout);
+}
+
+async function lookOf(output: Output, options: GlobalOptions, edge: Edge) {
+  const { lookFor } = await import("../ui/look.ts");
+  return lookFor({
+    env: edge.env,
+    isTTY: output.isTTY,
+    columns: output.columns,
+    colour: options.colour,
+  });
+}
+
+function usage(error: UsageError, edge: Edge): ExitCode {
+  edge.stderr.write(`remaster: ${error.message}\n`);
+  if (error.hint !== undefined) edge.stderr.write(`hint: ${error.hint}\n`);
+  return exitTable.usage;
+}

@@ -1,0 +1,67 @@
+// `remaster completion`: the completion script of a shell, and the node names that those scripts ask for.
+// Reads the topology file only; never opens a connection.
+
+import type { Report } from "../plan/report.ts";
+import type { Context } from "./context.ts";
+import { argumentValues, type Input, type VerbDefinition } from "./define.ts";
+
+export const completion: VerbDefinition = {
+  name: "completion",
+  summary: "print the completion script of a shell",
+  description: [
+    "Prints a completion script for bash, zsh or fish on stdout. The scripts are static; only the names of nodes are looked up while you type, with `remaster completion nodes`, which reads the topology file and opens no connection.",
+  ],
+  arguments: [
+    {
+      name: "what",
+      summary: "the shell, or `nodes`: the node names of the topology file, one per line",
+      kind: "text",
+      required: true,
+      variadic: false,
+      choices: ["bash", "zsh", "fish", "nodes"],
+    },
+  ],
+  options: [],
+  examples: [
+    {
+      command: "remaster completion bash > /etc/bash_completion.d/remaster",
+      explanation: "for every user of this machine",
+    },
+    {
+      command: "remaster completion fish > ~/.config/fish/completions/remaster.fish",
+      explanation: "for one user of fish",
+    },
+    {
+      command: 'remaster completion zsh > "${fpath[1]}/_remaster"',
+      explanation: "for zsh, in the first directory of its function path",
+    },
+  ],
+  changes: false,
+  standalone: true,
+  run: runCompletion,
+};
+
+async function runCompletion(input: Input, context: Context): Promise<Report> {
+  const [what] = argumentValues(input, "what");
+  const text =
+    what === "nodes" ? await nodeNames(context) : await context.completionScript(shellOf(what));
+  return {
+    command: "completion",
+    cluster: null,
+    outcome: "done",
+    findings: [],
+    word: null,
+    summary: "",
+    text,
+  };
+}
+
+async function nodeNames(context: Context): Promise<readonly string[]> {
+  const { nodes } = await context.cluster();
+  return nodes.map((node) => node.name);
+}
+
+function shellOf(what: string | undefined): "bash" | "zsh" | "fish" {
+  if (what === "bash" || what === "zsh" || what === "fish") return what;
+  throw new TypeError(`no shell: ${what ?? ""}`);
+}

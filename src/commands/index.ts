@@ -1,0 +1,51 @@
+// The registry: every verb of the program, in the order of the help, each behind its own import so that a run loads
+// one verb. A definition file imports pure rooms only; what it does to the world goes through the context.
+
+import type { VerbDefinition } from "./define.ts";
+
+/** The parts of the help. */
+export const verbGroups = {
+  look: "look at a cluster, change nothing",
+  change: "one change to one node or several",
+  compose: "whole procedures, made of the verbs above",
+  practise: "throw-away servers of your own",
+  shell: "around the program",
+} as const;
+
+export type VerbGroup = keyof typeof verbGroups;
+
+export interface VerbEntry {
+  readonly name: string;
+  readonly group: VerbGroup;
+  readonly load: () => Promise<VerbDefinition>;
+}
+
+export const verbs: readonly VerbEntry[] = [
+  { name: "status", group: "look", load: async () => (await import("./status.ts")).status },
+  {
+    name: "compare-lsn",
+    group: "look",
+    load: async () => (await import("./compare-lsn.ts")).compareLsn,
+  },
+  { name: "quiesce", group: "change", load: async () => (await import("./quiesce.ts")).quiesce },
+  {
+    name: "unquiesce",
+    group: "change",
+    load: async () => (await import("./quiesce.ts")).unquiesce,
+  },
+  { name: "exchange", group: "change", load: async () => (await import("./exchange.ts")).exchange },
+  { name: "promote", group: "change", load: async () => (await import("./promote.ts")).promote },
+  { name: "repoint", group: "change", load: async () => (await import("./repoint.ts")).repoint },
+  { name: "stop", group: "change", load: async () => (await import("./stop.ts")).stop },
+  { name: "heal", group: "change", load: async () => (await import("./heal.ts")).heal },
+  {
+    name: "failover",
+    group: "compose",
+    load: async () => (await import("./failover.ts")).failover,
+  },
+  {
+    name: "completion",
+    group: "shell",
+    load: async () => (await import("./completion.ts")).completion,
+  },
+];
