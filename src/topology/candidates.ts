@@ -1,8 +1,21 @@
 // Candidates: every node ranked, with reasons; never a bare winner. Received decides who is ahead, replayed decides
 // who diverged. What may not lead is still a source of WAL.
+// An exchange brings to the candidate whatever it lacks, so among those that may lead priority decides, then position,
+// then the order of the topology file. A standby whose replay is held up obeys neither a repoint nor a promotion while
+// it is (15, 18): it is no candidate.
 
-import type { Position, Relation } from "../wal/position.ts";
-import type { Structure } from "./structure.ts";
+import { type Comparison, compareHeld, type Position, type Relation } from "../wal/position.ts";
+import { type Case, findSource, objectionsTo } from "./eligibility.ts";
+import { findReference, type Reference } from "./lines.ts";
+import type { Observation, ReachedNode } from "./node.ts";
+import {
+  clusterMajor,
+  isOurs,
+  majorOf,
+  reachedNode,
+  type Structure,
+  standbysOf,
+} from "./structure.ts";
 
 export interface RankedNode {
   readonly node: string;
@@ -25,23 +38,216 @@ export interface Ranking {
   readonly candidate: string | null;
   /** What the candidate lacks; null when nothing. */
   readonly exchange: { readonly from: string; readonly to: string; readonly bytes: bigint } | null;
-  /** Every node, best first. */
+  /** Every node, best first: those that may lead, then by position, then those that did not let us in. */
   readonly ranking: readonly RankedNode[];
 }
 
 export interface RankingOptions {
-  /** The operator's choice of candidate: its line of ancestry becomes the reference. */
+  /** The operator's choice of candidate. Where standbys diverged, its line of ancestry is the reference. */
   readonly to?: string;
   /** The sessions that block replay will be ended: a node that they hold up may lead. */
   readonly cancelQueries?: boolean;
 }
 
-/** Everyone ranked, best first, and who would lead. Works while the primary is dead. */
+/** A node with all that its place depends on. */
+interface Standing {
+  readonly observation: Observation;
+  readonly comparison: Comparison;
+  readonly objections: readonly string[];
+  readonly ranked: RankedNode;
+}
+
+/** What everyone is measured against. */
+interface Frame {
+  readonly structure: Structure;
+  readonly options: RankingOptions;
+  readonly primary: ReachedNode | null;
+  readonly reference: Reference | null;
+  readonly sources: readonly ReachedNode[];
+}
+
+const incomparable: Comparison = { relation: "unknown", bytes: null, switchpoint: null };
+
+/**
+ * Everyone ranked, best first, and who would lead. Works while the primary is dead, and is deterministic.
+ *
+ * The reference is the standby that received most on the cluster's line: the primary's line while one answers, else
+ * the line of `to`, else what the evidence says (lines.ts). When standbys diverged and the evidence leaves it open,
+ * nobody is eligible until the operator names one.
+ */
 export function rankCandidates(structure: Structure, options: RankingOptions = {}): Ranking {
+  const frame = findFrame(structure, options);
+  const standings = [...structure.nodes.values()]
+    .map((observation) => standingOf(observation, frame))
+    .toSorted((a, b) => compareStandings(a, b, options));
+  const candidate = chooseCandidate(standings, options);
   return {
-    ahead: null,
-    candidate: structure.cluster === "" ? null : (options.to ?? null),
-    exchange: null,
-    ranking: [],
+    ahead: frame.reference?.node.name ?? null,
+    candidate: candidate?.name ?? null,
+    exchange: candidate === null ? null : exchangeFor(candidate, frame),
+    ranking: standings.map((standing) => standing.ranked),
   };
+}
+
+function findFrame(structure: Structure, options: RankingOptions): Frame {
+  const { histories } = structure;
+  const major = clusterMajor(structure);
+  const standbys = standbysOf(structure).filter(
+    (node) => node.received !== null && majorOf(node) === major,
+  );
+  const leader = reachedNode(structure, structure.primaries[0] ?? "");
+  const primary = leader?.received === null ? null : leader;
+  const anchor = primary ?? standbys.find((node) => node.name === options.to) ?? null;
+  const onLine = standbys.filter(
+    (node) => anchor === null || compareHeld(node, anchor, histories).relation !== "diverged",
+  );
+  const reference = findReference(onLine, histories);
+  const sources =
+    reference === null
+      ? []
+      : onLine.filter((node) => compareHeld(node, reference.node, histories).relation === "same");
+  return { structure, options, primary, reference, sources: referenceFirst(sources, reference) };
+}
+
+function referenceFirst(
+  sources: readonly ReachedNode[],
+  reference: Reference | null,
+): readonly ReachedNode[] {
+  if (reference === null) return sources;
+  return [reference.node, ...sources.filter((node) => node.name !== reference.node.name)];
+}
+
+function standingOf(observation: Observation, frame: Frame): Standing {
+  const { structure, options, reference } = frame;
+  const comparison = compareToReference(observation, frame);
+  const given: Case = {
+    structure,
+    comparison,
+    reference,
+    sources: frame.sources,
+    pinned: options.to !== undefined,
+    cancelQueries: options.cancelQueries ?? false,
+  };
+  const objections = objectionsTo(observation, given);
+  const ranked: RankedNode = {
+    node: observation.name,
+    position: observation.reachable ? observation.received : null,
+    relation: comparison.relation,
+    bytesBehind: bytesBehind(comparison),
+    promotable: observation.promotable,
+    eligible: objections.length === 0,
+    reasons: [...remarksOn(observation, comparison, frame), ...objections],
+  };
+  return { observation, comparison, objections, ranked };
+}
+
+function compareToReference(observation: Observation, frame: Frame): Comparison {
+  const against = frame.reference?.node ?? frame.primary;
+  if (!observation.reachable || against === null) return incomparable;
+  if (!isOurs(frame.structure, observation)) return incomparable;
+  return compareHeld(observation, against, frame.structure.histories);
+}
+
+function bytesBehind({ relation, bytes }: Comparison): bigint | null {
+  return relation === "ahead" ? 0n : bytes;
+}
+
+function remarksOn(
+  observation: Observation,
+  comparison: Comparison,
+  frame: Frame,
+): readonly string[] {
+  if (!observation.reachable || !isOurs(frame.structure, observation)) return [];
+  return [
+    ...remarkOnPlace(observation, comparison, frame),
+    ...remarkOnPrimary(observation, frame),
+    ...(observation.priority === 0 ? [] : [`priority ${observation.priority}`]),
+  ];
+}
+
+function remarkOnPlace(
+  node: ReachedNode,
+  { relation, bytes }: Comparison,
+  { reference }: Frame,
+): readonly string[] {
+  if (reference === null) return [];
+  const { name } = reference.node;
+  if (node.name === name) {
+    return ["no reachable standby has more", ...reference.evidence];
+  }
+  switch (relation) {
+    case "same":
+      return [`has all that ${name} has`];
+    case "ahead":
+      return bytes === null ? [] : [`${bytes} bytes ahead of ${name}`];
+    case "behind":
+      return bytes === null ? [] : [`${bytes} bytes behind ${name}`];
+    case "diverged":
+    case "unknown":
+      return [];
+  }
+}
+
+function remarkOnPrimary(node: ReachedNode, { primary, structure }: Frame): readonly string[] {
+  if (primary === null || node.role === "primary") return [];
+  const { relation, bytes } = compareHeld(node, primary, structure.histories);
+  switch (relation) {
+    case "same":
+    case "ahead":
+      return [`has all that the primary ${primary.name} has written`];
+    case "behind":
+      return bytes === null ? [] : [`${bytes} bytes behind the primary ${primary.name}`];
+    case "diverged":
+    case "unknown":
+      return [];
+  }
+}
+
+function compareStandings(a: Standing, b: Standing, options: RankingOptions): number {
+  return (
+    groupOf(a) - groupOf(b) ||
+    Number(b.ranked.node === options.to) - Number(a.ranked.node === options.to) ||
+    (groupOf(a) === 0 ? b.observation.priority - a.observation.priority : 0) ||
+    placeOf(a) - placeOf(b) ||
+    compareDistance(distanceOf(a), distanceOf(b))
+  );
+}
+
+/** Those that may lead, those whose position is known, those that let us in, the rest. */
+function groupOf({ ranked, observation }: Standing): 0 | 1 | 2 | 3 {
+  if (ranked.eligible) return 0;
+  if (!observation.reachable) return 3;
+  return ranked.relation === "unknown" ? 2 : 1;
+}
+
+function placeOf({ comparison }: Standing): 0 | 1 {
+  return comparison.relation === "diverged" ? 1 : 0;
+}
+
+/** Bytes behind the reference, negative when ahead of it. */
+function distanceOf({ comparison }: Standing): bigint {
+  const bytes = comparison.bytes ?? 0n;
+  return comparison.relation === "ahead" ? -bytes : bytes;
+}
+
+function compareDistance(a: bigint, b: bigint): -1 | 0 | 1 {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function chooseCandidate(
+  standings: readonly Standing[],
+  { to }: RankingOptions,
+): ReachedNode | null {
+  const chosen = standings.find(
+    ({ ranked }) => ranked.eligible && (to === undefined || ranked.node === to),
+  );
+  return chosen?.observation.reachable === true ? chosen.observation : null;
+}
+
+function exchangeFor(candidate: ReachedNode, frame: Frame): Ranking["exchange"] {
+  const { relation, bytes } = compareToReference(candidate, frame);
+  const source = findSource(candidate, frame.sources);
+  if (relation !== "behind" || bytes === null || source === null) return null;
+  return { from: source.name, to: candidate.name, bytes };
 }

@@ -51,6 +51,21 @@ export function majorOf(node: Pick<ReachedNode, "version">): number {
   return Math.floor(node.version / 10_000);
 }
 
+/** The cluster's major version: its primary's, else the one that most of its nodes run. Null when none was reached. */
+export function clusterMajor(structure: ClusterView): number | null {
+  const primary = structure.primaries[0];
+  const leader = primary === undefined ? null : reachedNode(structure, primary);
+  if (leader !== null) return majorOf(leader);
+  const count = new Map<number, number>();
+  for (const node of reachedNodes(structure)) {
+    if (isOurs(structure, node)) count.set(majorOf(node), (count.get(majorOf(node)) ?? 0) + 1);
+  }
+  const [most] = [...count].toSorted(([, a], [, b]) => b - a);
+  return most === undefined ? null : most[0];
+}
+
+type ClusterView = Pick<Structure, "nodes" | "primaries" | "systemIdentifier">;
+
 /** Whether a node belongs to the cluster: the same database cluster by its system identifier. */
 export function isOurs(structure: Pick<Structure, "systemIdentifier">, node: ReachedNode): boolean {
   return node.systemIdentifier === structure.systemIdentifier;

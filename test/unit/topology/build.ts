@@ -155,7 +155,6 @@ export function reached(changes: ReachedChanges): ReachedNode {
   const has = position(received ?? defaultPosition);
   const replayed = position(replayedTo ?? received ?? defaultPosition);
   return {
-    name: changes.name,
     promotable: true,
     priority: 0,
     addresses: [address(changes.name)],

@@ -1,0 +1,130 @@
+// What speaks against promoting a node, as a table: each row is one reason, in the words that a report gives.
+// Rows do not stop at the first: an operator wants to know everything that stands in the way.
+
+import { formatLsn } from "../wal/lsn.ts";
+import { type Comparison, formatPosition } from "../wal/position.ts";
+import type { Reference } from "./lines.ts";
+import type { Observation, ReachedNode } from "./node.ts";
+import { stillHasWalFor } from "./settings.ts";
+import { clusterMajor, isOurs, majorOf, type Structure } from "./structure.ts";
+
+/** Everything that the question "may it lead?" rests on. */
+export interface Case {
+  readonly structure: Structure;
+  /** How the node stands to the reference, or to the primary where no standby could be the reference. */
+  readonly comparison: Comparison;
+  readonly reference: Reference | null;
+  /** The standbys that have as much as the reference. */
+  readonly sources: readonly ReachedNode[];
+  /** The operator named the candidate. */
+  readonly pinned: boolean;
+  readonly cancelQueries: boolean;
+}
+
+type Objection = (node: ReachedNode, given: Case) => string | null;
+
+/** Why a node may not lead now; empty when it may. */
+export function objectionsTo(node: Observation, given: Case): readonly string[] {
+  if (!node.reachable) return [`cannot be reached: ${node.reason}`, ...unwilling(node)];
+  if (!isOurs(given.structure, node)) return [otherCluster(node)];
+  if (node.role === "primary") return ["is a primary"];
+  return [
+    ...unwilling(node),
+    ...objections.map((objection) => objection(node, given)).filter((reason) => reason !== null),
+  ];
+}
+
+function unwilling(node: Observation): readonly string[] {
+  return node.promotable ? [] : ["not promotable by the topology file"];
+}
+
+function otherCluster(node: ReachedNode): string {
+  return `belongs to another cluster (system identifier ${node.systemIdentifier})`;
+}
+
+const objections: readonly Objection[] = [
+  runsAnotherMajor,
+  hasNoPosition,
+  isDiverged,
+  cannotBeCompared,
+  standsOnAnUndecidedLine,
+  isInPointInTimeRecovery,
+  isHeldUp,
+  cannotBeBroughtLevel,
+];
+
+function runsAnotherMajor(node: ReachedNode, { structure }: Case): string | null {
+  const major = clusterMajor(structure);
+  if (major === null || major === majorOf(node)) return null;
+  return `runs PostgreSQL ${node.versionText}, and the cluster ${major}`;
+}
+
+function hasNoPosition(node: ReachedNode): string | null {
+  if (node.received !== null) return null;
+  const rights = node.missingRights.length === 0 ? "" : ` without ${node.missingRights.join(", ")}`;
+  return `its position cannot be known${rights}`;
+}
+
+function isDiverged(_node: ReachedNode, { comparison, reference }: Case): string | null {
+  if (comparison.relation !== "diverged") return null;
+  const at =
+    comparison.switchpoint === null ? "" : ` after ${formatPosition(comparison.switchpoint)}`;
+  return `went another way than ${reference?.node.name ?? "the primary"}${at}: it replayed what is not in that history`;
+}
+
+function cannotBeCompared(node: ReachedNode, { comparison, reference }: Case): string | null {
+  if (comparison.relation !== "unknown" || node.received === null || reference === null)
+    return null;
+  return `cannot be compared with ${reference.node.name}: a timeline history is not known`;
+}
+
+function standsOnAnUndecidedLine(_node: ReachedNode, given: Case): string | null {
+  if (given.reference === null || given.reference.decided || given.pinned) return null;
+  return "standbys went different ways, and nothing says whose is the cluster's: name the one to keep with --to";
+}
+
+function isInPointInTimeRecovery(node: ReachedNode): string | null {
+  return node.recoverySignal === true && node.standbySignal !== true
+    ? "is in point-in-time recovery, not in standby mode"
+    : null;
+}
+
+function isHeldUp(node: ReachedNode, { cancelQueries }: Case): string | null {
+  switch (node.replay) {
+    case "running":
+      return node.pauseRequested ? "a pause of its replay was asked for" : null;
+    case "paused":
+      return "its replay is paused";
+    case "delayed":
+      return "its replay is delayed (recovery_min_apply_delay)";
+    case "blocked":
+      return cancelQueries ? null : `its replay is blocked${blockersOf(node)}`;
+  }
+}
+
+function blockersOf(node: ReachedNode): string {
+  const sessions = node.blockers.map(
+    (each) => `pid ${each.pid} of ${each.user ?? "a user unknown"}`,
+  );
+  return sessions.length === 0 ? "" : ` by ${sessions.join(", ")}`;
+}
+
+function cannotBeBroughtLevel(node: ReachedNode, given: Case): string | null {
+  const { comparison, sources } = given;
+  if (comparison.relation !== "behind" || comparison.bytes === null) return null;
+  if (findSource(node, sources) !== null) return null;
+  const from = node.replayLsn === null ? "" : ` from ${formatLsn(node.replayLsn)} on`;
+  const names = sources.map((source) => source.name).join(", ");
+  return `lacks ${comparison.bytes} bytes, and nobody who has them (${names}) still has the WAL${from} and may send it`;
+}
+
+/** Who can bring a node level: the first that has everything, still holds what the node lacks and may send. */
+export function findSource(node: ReachedNode, sources: readonly ReachedNode[]): ReachedNode | null {
+  const able = sources.find(
+    (source) =>
+      source.name !== node.name &&
+      source.settings.max_wal_senders?.value !== "0" &&
+      stillHasWalFor(source, node) !== "no",
+  );
+  return able ?? null;
+}
