@@ -38,6 +38,7 @@ export default defineConfig({
         },
       },
     ],
+    reporters: ["default", "./test/support/closing-line.ts"],
     pool: "forks",
     maxWorkers: 2,
     retry: 0,

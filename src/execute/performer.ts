@@ -26,9 +26,10 @@ export interface Performer<S extends Step> {
   holds(step: S, world: World): Promise<Holding>;
   /** Makes the one effect. Never called twice: a connection lost meanwhile means unknown. */
   act(step: S, world: World): Promise<void>;
-  /** A harmless push while waiting (a reload), at most every `nudgeMs`. */
-  nudge?(step: S, world: World): Promise<void>;
-  readonly nudgeMs?: number;
+  /** A harmless push while waiting (a reload), at most every `everyMs`. */
+  readonly nudge?: { readonly everyMs: number; push(step: S, world: World): Promise<void> };
+  /** Tidies up once the goal holds (settles a mark, drops a slot). Its failure is a finding, not the step's. */
+  settle?(step: S, world: World): Promise<void>;
   /** Pause between two looks, milliseconds. */
   readonly pollMs: number;
 }
@@ -40,8 +41,8 @@ export type Performers = { readonly [V in StepVerb]: Performer<StepOf<V>> };
 export interface BoundStep {
   holds(): Promise<Holding>;
   act(): Promise<void>;
-  nudge: (() => Promise<void>) | null;
-  readonly nudgeMs: number;
+  settle(): Promise<void>;
+  readonly nudge: { readonly everyMs: number; push(): Promise<void> } | null;
   readonly pollMs: number;
 }
 
@@ -52,8 +53,9 @@ export function bindStep(performers: Performers, step: Step, world: World): Boun
   return {
     holds: () => performer.holds(step, world),
     act: () => performer.act(step, world),
-    nudge: nudge === undefined ? null : () => nudge.call(performer, step, world),
-    nudgeMs: performer.nudgeMs ?? 50,
+    settle: () => performer.settle?.(step, world) ?? Promise.resolve(),
+    nudge:
+      nudge === undefined ? null : { everyMs: nudge.everyMs, push: () => nudge.push(step, world) },
     pollMs: performer.pollMs,
   };
 }

@@ -7,7 +7,7 @@ import type { StepResult } from "../plan/report.ts";
 import type { Step } from "../plan/step.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Journal } from "./journal.ts";
-import { bindStep, NotDone, type Performers } from "./performer.ts";
+import { type BoundStep, bindStep, NotDone, type Performers } from "./performer.ts";
 import { waitUntilHolds } from "./wait.ts";
 import type { World } from "./world.ts";
 
@@ -45,6 +45,21 @@ function text(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The goal holds: what is left is to tidy up, and a failure there takes nothing away from the goal. */
+async function settleStep(bound: BoundStep, step: Step, world: World): Promise<void> {
+  try {
+    await bound.settle();
+  } catch (error) {
+    world.note({
+      code: "not-settled",
+      severity: "warning",
+      node: step.node,
+      message: `${step.verb} of ${step.node} holds, but was not tidied up: ${text(error)}`,
+      hint: "see `remaster status`",
+    });
+  }
+}
+
 async function performStep(
   planned: PlannedStep,
   world: World,
@@ -72,7 +87,10 @@ async function performStep(
   const bound = bindStep(options.performers, step, world);
   try {
     const before = await bound.holds();
-    if (before.holds) return end("already", before.detail, { touched: false });
+    if (before.holds) {
+      await settleStep(bound, step, world);
+      return end("already", before.detail, { touched: false });
+    }
     if (before.hopeless === true) return end("failed", before.why, { touched: false });
   } catch (error) {
     return end("failed", text(error), { touched: false });
@@ -86,7 +104,10 @@ async function performStep(
     // The act may or may not have had its effect: only the servers can tell, so look for as long as there is time.
   }
   const wait = await waitUntilHolds(bound, world);
-  if (wait.held) return end("done", wait.detail, { touched: true });
+  if (wait.held) {
+    await settleStep(bound, step, world);
+    return end("done", wait.detail, { touched: true });
+  }
   const why = unknown === null ? wait.why : `${unknown}; ${wait.why}`;
   const detail = wait.reason === "timeout" ? `time is up: ${why}` : why;
   return end("failed", detail, { touched: true, interrupted: wait.reason === "interrupted" });

@@ -31,10 +31,10 @@ export async function waitUntilHolds(step: BoundStep, world: World): Promise<Wai
     if (holding.hopeless === true) return { held: false, reason: "hopeless", why };
     if (world.signal.aborted) return { held: false, reason: "interrupted", why };
     if (world.remainingMs() === 0) return { held: false, reason: "timeout", why };
-    if (step.nudge !== null && world.now() - nudgedAt >= step.nudgeMs) {
+    if (step.nudge !== null && world.now() - nudgedAt >= step.nudge.everyMs) {
       nudgedAt = world.now();
       // A nudge only hurries what comes anyway; the next look tells whether the node is still there.
-      await step.nudge().catch(() => undefined);
+      await step.nudge.push().catch(() => undefined);
     }
     await world.pause(Math.min(step.pollMs, world.remainingMs()));
   }

@@ -1,11 +1,12 @@
 // Preconditions that several verbs share, each a function from what was observed to the findings that speak against
 // going on. What PostgreSQL does when they are not met stands with each.
 
-import { formatAddress } from "../conninfo/address.ts";
+import { formatAddress } from "../conninfo/hosts.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode, SettingName } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
-import { problem, reachedNodes } from "./request.ts";
+import { reachedNodes } from "../topology/structure.ts";
+import { problem } from "./request.ts";
 
 export function checkReachable(node: Observation): Finding[] {
   if (node.reachable) return [];

@@ -14,9 +14,10 @@ import {
   checkSettings,
   presumedPrimaries,
 } from "./checks.ts";
+import { standbysOf } from "../topology/structure.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { checkAncestry } from "./repoint.ts";
-import { decidePlan, planned, problem, reachedStandbys, refuseOn, stage } from "./request.ts";
+import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
 
 export interface FailoverRequest {
   /** Null: the best candidate. */
@@ -50,7 +51,7 @@ function checkVouched(topology: Topology, request: FailoverRequest): Finding[] {
 
 /** The node that the others were told to follow by a run that did not finish. */
 function pendingCandidate(topology: Topology): string | null {
-  for (const node of reachedStandbys(topology)) {
+  for (const node of standbysOf(topology)) {
     const target = node.marks.repointing;
     const name = target === null ? null : findNodeAt(topology, target);
     const found = name === null ? undefined : topology.nodes.get(name);
@@ -78,7 +79,7 @@ function siblingMoves(
   topology: Topology,
   candidate: ReachedNode,
 ): { readonly moves: readonly Move[]; readonly findings: readonly Finding[] } {
-  const siblings = reachedStandbys(topology).filter((node) => node.name !== candidate.name);
+  const siblings = standbysOf(topology).filter((node) => node.name !== candidate.name);
   const findings: Finding[] = [];
   const able = siblings.filter((node) => {
     const against = [...checkSettings(node), ...checkAncestry(topology, node, candidate)].filter(
@@ -134,7 +135,7 @@ function stopStage(topology: Topology, request: FailoverRequest): readonly Stage
 }
 
 function quiesceStage(topology: Topology, candidate: string): readonly Stage[] {
-  const steps = reachedStandbys(topology)
+  const steps = standbysOf(topology)
     .filter((node) => checkChangeable(node, { cancelQueries: false }).length === 0)
     .map((node) =>
       planned(

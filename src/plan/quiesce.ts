@@ -4,8 +4,9 @@ import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkChangeable, checkReachable, checkSettings, checkStandby } from "./checks.ts";
+import { standbysOf } from "../topology/structure.ts";
 import type { Decision } from "./plan.ts";
-import { decidePlan, observationOf, planned, reachedStandbys, refuseOn, stage } from "./request.ts";
+import { decidePlan, observationOf, planned, refuseOn, stage } from "./request.ts";
 
 export interface QuiesceRequest {
   /** Empty: every standby that can be reached. */
@@ -18,7 +19,7 @@ function chosen(
   topology: Topology,
   names: readonly string[],
 ): { nodes: readonly ReachedNode[]; findings: readonly Finding[] } {
-  if (names.length === 0) return { nodes: reachedStandbys(topology), findings: [] };
+  if (names.length === 0) return { nodes: standbysOf(topology), findings: [] };
   const observations = names.map((name) => observationOf(topology, name));
   return {
     nodes: observations.filter((node): node is ReachedNode => node.reachable),

@@ -7,16 +7,9 @@ import { downstreamsOf, type Topology } from "../topology/topology.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
 import { checkChangeable, checkReachable, checkSettings } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
+import { standbysOf } from "../topology/structure.ts";
 import type { Decision } from "./plan.ts";
-import {
-  decidePlan,
-  observationOf,
-  planned,
-  problem,
-  reachedStandbys,
-  refuseOn,
-  stage,
-} from "./request.ts";
+import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
 export interface RepointRequest {
   readonly nodes: readonly string[];
@@ -80,10 +73,10 @@ function checkSettable(node: ReachedNode): Finding[] {
 function chosen(topology: Topology, request: RepointRequest): readonly Observation[] {
   if (!request.all) return request.nodes.map((name) => observationOf(topology, name));
   const above = new Set<string>([request.to]);
-  for (const node of reachedStandbys(topology)) {
+  for (const node of standbysOf(topology)) {
     if (downstreamsOf(topology, node.name).includes(request.to)) above.add(node.name);
   }
-  return reachedStandbys(topology).filter((node) => !above.has(node.name));
+  return standbysOf(topology).filter((node) => !above.has(node.name));
 }
 
 export function planRepoint(topology: Topology, request: RepointRequest): Decision {

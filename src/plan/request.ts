@@ -13,22 +13,6 @@ export function observationOf(topology: Topology, name: string): Observation {
   return found;
 }
 
-export function reachedNodes(topology: Topology): readonly ReachedNode[] {
-  return [...topology.nodes.values()].filter((node): node is ReachedNode => node.reachable);
-}
-
-/** Reachable standbys of this cluster, in the order of the topology file. */
-export function reachedStandbys(topology: Topology): readonly ReachedNode[] {
-  const foreign = new Set(
-    topology.findings
-      .filter((finding) => finding.code === "other-cluster" || finding.code === "other-major")
-      .map((finding) => finding.node),
-  );
-  return reachedNodes(topology).filter(
-    (node) => node.role === "standby" && !foreign.has(node.name),
-  );
-}
-
 /** A step with what takes it back. A node that bore our quiesce mark before the run gets that mark again. */
 export function planned(
   step: Step,
