@@ -1,0 +1,209 @@
+// What a failover decides, from topologies held in memory.
+
+import { describe, expect, test } from "vitest";
+import { planFailover } from "../../../src/plan/failover.ts";
+import type { Decision } from "../../../src/plan/plan.ts";
+import type { Observation } from "../../../src/topology/node.ts";
+import { buildTopology } from "../../../src/topology/topology.ts";
+import { address, reached, receiver, setting, unreached } from "../topology/build.ts";
+
+const dead = unreached({ name: "n1", answer: "refused", speaksPostgres: false });
+
+/** A standby of the dead n1. */
+function orphan(name: string, at: string, changes: Partial<Parameters<typeof reached>[0]> = {}) {
+  return reached({ name, at, role: "standby", configuredUpstream: address("n1"), ...changes });
+}
+
+function decide(
+  nodes: readonly Observation[],
+  request: Partial<Parameters<typeof planFailover>[1]> = {},
+): Decision {
+  return planFailover(buildTopology("test", nodes), {
+    to: null,
+    primaryIsDead: true,
+    patienceMs: 2000,
+    ...request,
+  });
+}
+
+/** A decision in short: stages as text, or the codes of a refusal. */
+function outline(decision: Decision): readonly string[] {
+  switch (decision.kind) {
+    case "already":
+      return ["already"];
+    case "refused":
+      return decision.findings.map((finding) => `refused: ${finding.code} ${finding.node ?? ""}`);
+    case "plan":
+      return decision.plan.stages.map((stage) => {
+        const [first] = stage.steps;
+        const nodes = stage.steps.map(({ step, required }) => `${step.node}${required ? "" : "?"}`);
+        const step = first?.step;
+        const more = step?.verb === "repoint" ? ` to ${step.to} until ${step.until}` : "";
+        return `${step?.verb ?? "nothing"} ${nodes.join(" ")}${more}`;
+      });
+  }
+}
+
+describe("a failover", () => {
+  test("brings what the node that may not lead has to one that may", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000"),
+      orphan("n3", "1@0/4000000"),
+      orphan("n4", "1@0/6000000", { promotable: false }),
+    ]);
+    expect(outline(decision)).toEqual([
+      "quiesce n2 n3? n4?",
+      "exchange n2",
+      "repoint n3? n4? to n2 until set",
+      "promote n2",
+      "repoint n3? n4? to n2 until follow",
+    ]);
+    expect(decision.kind === "plan" && decision.plan.pointOfNoReturn).toBe(3);
+  });
+
+  test("goes to the node that was named", () => {
+    const nodes = [dead, orphan("n2", "1@0/5000000"), orphan("n3", "1@0/4000000")];
+    expect(outline(decide(nodes, { to: "n3" }))).toContain("promote n3");
+  });
+
+  test("refuses while a primary answers", () => {
+    const nodes = [reached({ name: "n1", to: ["n2"] }), reached({ name: "n2", from: "n1" })];
+    expect(outline(decide(nodes))).toEqual(["refused: primary-answers n1"]);
+  });
+
+  test("refuses while PostgreSQL answers an error where the primary was", () => {
+    const starting = unreached({
+      name: "n1",
+      answer: "error",
+      speaksPostgres: true,
+      sqlstate: "57P03",
+    });
+    expect(outline(decide([starting, orphan("n2", "1@0/5000000")]))).toEqual([
+      "refused: primary-may-answer n1",
+    ]);
+  });
+
+  test("a restarting standby that nobody follows does not pass for the primary", () => {
+    const starting = unreached({ name: "n3", answer: "error", speaksPostgres: true });
+    const decision = decide([dead, orphan("n2", "1@0/5000000"), starting]);
+    expect(outline(decision)).toContain("promote n2");
+  });
+
+  test("refuses while a standby has a young message from the primary", () => {
+    const hearing = orphan("n2", "1@0/5000000", { receiver: receiver("n1") });
+    expect(outline(decide([dead, hearing]))).toEqual(["refused: still-receiving n2"]);
+    const silent = orphan("n2", "1@0/5000000", {
+      receiver: receiver("n1", { lastMessageAgeMs: 2000 }),
+    });
+    expect(outline(decide([dead, silent]))).toContain("promote n2");
+  });
+
+  test("needs the operator's word, or a control that stops the old primary", () => {
+    const standby = orphan("n2", "1@0/5000000");
+    expect(outline(decide([dead, standby], { primaryIsDead: false }))).toEqual([
+      "refused: not-vouched n1",
+    ]);
+    const controlled = { ...dead, hasControl: true };
+    expect(outline(decide([controlled, standby], { primaryIsDead: false }))[0]).toBe("stop n1");
+  });
+
+  test("refuses when nobody may lead, with each one's reasons", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000", { promotable: false }),
+      orphan("n3", "1@0/5000000", { replay: "delayed" }),
+    ]);
+    expect(outline(decision)).toEqual(["refused: no-candidate "]);
+    const message = decision.kind === "refused" ? decision.findings[0]?.message : "";
+    expect(message).toMatch(/n2: .*n3: /);
+  });
+
+  test("a sibling that streams from another sibling stays below it", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000", { priority: 1 }),
+      orphan("n3", "1@0/5000000", { to: ["n4"] }),
+      reached({ name: "n4", at: "1@0/5000000", from: "n3" }),
+    ]);
+    expect(outline(decision)).toEqual([
+      "quiesce n2 n3? n4?",
+      "exchange n2",
+      "repoint n3? to n2 until set",
+      "repoint n4? to n3 until set",
+      "promote n2",
+      "repoint n3? to n2 until follow",
+      "repoint n4? to n3 until follow",
+    ]);
+  });
+
+  test("a held-up sibling is told, reported, and not waited for", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000"),
+      orphan("n3", "1@0/5000000", { replay: "paused" }),
+    ]);
+    expect(outline(decision)).toEqual([
+      "quiesce n2",
+      "exchange n2",
+      "repoint n3? to n2 until set",
+      "promote n2",
+    ]);
+    const codes = decision.kind === "plan" ? decision.plan.findings.map(({ code }) => code) : [];
+    expect(codes).toEqual(["replay-held-up"]);
+  });
+
+  test("a sibling whose settings are out of reach is named and left alone", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000"),
+      orphan("n3", "1@0/5000000", {
+        settings: { primary_conninfo: setting("host=n1", "command line") },
+      }),
+    ]);
+    expect(outline(decision)).toEqual(["quiesce n2", "exchange n2", "promote n2"]);
+    const findings = decision.kind === "plan" ? decision.plan.findings : [];
+    expect(findings.map(({ code, node }) => `${code} ${node ?? ""}`)).toEqual([
+      "setting-out-of-reach n3",
+    ]);
+  });
+
+  test("goes on with the candidate that the others were told of", () => {
+    const told = { repointing: address("n3") };
+    const nodes = [dead, orphan("n2", "1@0/5000000", { marks: told }), orphan("n3", "1@0/5000000")];
+    expect(outline(decide(nodes))).toContain("promote n3");
+    expect(outline(decide(nodes, { to: "n2" }))).toEqual(["refused: promotion-may-be-pending n3"]);
+  });
+
+  test("finishes what an earlier run left once the new primary leads", () => {
+    const nodes = [
+      dead,
+      reached({ name: "n2", at: "2@0/5000100", to: ["n3"] }),
+      reached({ name: "n3", at: "2@0/5000100", from: "n2" }),
+      orphan("n4", "1@0/5000000"),
+    ];
+    expect(outline(decide(nodes))).toEqual(["repoint n4? to n2 until follow"]);
+  });
+
+  test("is done when the new primary leads and everyone follows", () => {
+    const nodes = [
+      dead,
+      reached({ name: "n2", at: "2@0/5000100", to: ["n3"] }),
+      reached({ name: "n3", at: "2@0/5000100", from: "n2" }),
+    ];
+    expect(outline(decide(nodes))).toEqual(["already"]);
+    expect(outline(decide(nodes, { to: "n2" }))).toEqual(["already"]);
+    expect(outline(decide(nodes, { to: "n3" }))).toEqual(["refused: primary-answers n2"]);
+  });
+
+  test("does nothing beside two primaries", () => {
+    const nodes = [
+      reached({ name: "n1" }),
+      reached({ name: "n2", at: "2@0/5000100" }),
+      reached({ name: "n3", from: "n2" }),
+    ];
+    expect(
+      outline(decide(nodes)).every((line) => line.startsWith("refused: primary-answers")),
+    ).toBe(true);
+  });
+});
