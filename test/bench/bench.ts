@@ -1,0 +1,107 @@
+// `npm run bench`: speed as ratios against floors measured in the same run. Prints figures; asserts nothing, because a
+// busy machine must not fail a build. `npm run bench -- --runs 7 --pg 18 --only failover`.
+
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { startCluster, type TestCluster } from "../support/cluster.ts";
+import { measureFailover, type Times } from "./failover.ts";
+import { alternate, median, show, timeCommand } from "./measure.ts";
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: "string", default: "7" },
+    pg: { type: "string", default: "18" },
+    only: { type: "string" },
+  },
+});
+const runs = Number(values.runs);
+const major = Number(values.pg);
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const remaster = [process.execPath, `${root}bin/remaster.js`];
+const floorScript = (name: string): string => `${root}test/bench/floors/${name}.js`;
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function clientConfigs(cluster: TestCluster, names: readonly string[]): readonly string[] {
+  return names.map((name) => JSON.stringify(cluster.server(name).clientConfig()));
+}
+
+async function benchVersion(): Promise<void> {
+  const times = await alternate(
+    Math.max(runs, 15),
+    () => timeCommand([process.execPath, "-e", "0"]),
+    () => timeCommand([...remaster, "--version"]),
+  );
+  print(show({ what: "remaster --version against node -e 0", ...times, limit: 2 }));
+}
+
+async function benchStatus(): Promise<void> {
+  await using cluster = await startCluster({ major, standbys: 3 });
+  const names = cluster.servers.map((server) => server.name);
+  const times = await alternate(
+    Math.max(runs, 15),
+    () => timeCommand([process.execPath, floorScript("status"), ...clientConfigs(cluster, names)]),
+    () => timeCommand([...remaster, "status", "--config", cluster.configFile, "--quiet"]),
+  );
+  print(show({ what: `remaster status on four nodes (${major})`, ...times, limit: 1.5 }));
+}
+
+function floorFailover(cluster: TestCluster): readonly string[] {
+  const names = cluster.servers.map((server) => server.name).filter((name) => name !== "n1");
+  return [process.execPath, floorScript("failover"), "0", ...clientConfigs(cluster, names)];
+}
+
+function ourFailover(cluster: TestCluster): readonly string[] {
+  const config = ["--config", cluster.configFile];
+  return [
+    ...remaster,
+    "failover",
+    "--to",
+    "n2",
+    "--primary-is-dead",
+    "--yes",
+    "--quiet",
+    ...config,
+  ];
+}
+
+async function failovers(standbys: number): Promise<readonly Times[]> {
+  const times: Times[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    times.push(
+      await measureFailover({ major, standbys, command: ourFailover, awaitStandbys: true }),
+    );
+  }
+  return times;
+}
+
+async function benchFailover(): Promise<void> {
+  const floors: number[] = [];
+  const ours: Times[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    const bare = { major, standbys: 3, command: floorFailover, awaitStandbys: false };
+    floors.push((await measureFailover(bare)).firstWrite);
+    ours.push(
+      await measureFailover({ major, standbys: 3, command: ourFailover, awaitStandbys: true }),
+    );
+  }
+  const floor = median(floors);
+  const first = median(ours.map((times) => times.firstWrite));
+  const all = median(ours.map((times) => times.allStreaming ?? Number.NaN));
+  print(show({ what: `failover to first write (${major})`, floor, measured: first, limit: 2.5 }));
+  print(show({ what: `failover to all streaming (${major})`, floor, measured: all, limit: 5 }));
+  const six = median((await failovers(6)).map((times) => times.firstWrite));
+  print(
+    show({
+      what: `failover with 6 standbys against 3 (${major})`,
+      floor: first,
+      measured: six,
+      limit: 1.34,
+    }),
+  );
+}
+
+const benches = { version: benchVersion, status: benchStatus, failover: benchFailover };
+
+for (const [name, bench] of Object.entries(benches)) {
+  if (values.only === undefined || values.only === name) await bench();
+}
