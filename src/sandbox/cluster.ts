@@ -23,7 +23,7 @@ import {
   writeOwned,
 } from "./layout.ts";
 import { claimPorts, releasePorts } from "./ports.ts";
-import { killProcessesIn, processesIn } from "./processes.ts";
+import { killProcessesIn, processesIn } from "../host/processes.ts";
 import { releaseSharedMemory, type Server, startServer } from "./server.ts";
 import { readState, type SandboxNode, type SandboxState, writeState } from "./state.ts";
 import { copyDataDirectory, initialize, runSingleUser } from "./template.ts";
@@ -87,9 +87,10 @@ function nodesOf(wish: SandboxWish, ports: readonly number[]): readonly SandboxN
 }
 
 async function takeDirectory(directory: string): Promise<boolean> {
-  const entries = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw new ConfigError(`${directory} cannot be used: ${error.code ?? error.message}`);
+  const entries = await readdir(directory).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return null;
+    throw new ConfigError(`${directory} cannot be used: ${code ?? String(error)}`);
   });
   if (entries === null) {
     await mkdir(directory, { mode: 0o755, recursive: true });

@@ -46,7 +46,7 @@ async function claim(port: number, directory: string): Promise<boolean> {
   if (owner === null || owner === "") return false;
   const abandoned = await stat(owner).then(
     () => false,
-    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+    (error: unknown) => (error as NodeJS.ErrnoException).code === "ENOENT",
   );
   if (!abandoned) return false;
   await rm(file, { force: true }).catch(() => undefined);

@@ -7,8 +7,14 @@ import { open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Account, runCommand } from "../host/command.ts";
+import { pidFile, pidFileStatus } from "../host/data-directory.ts";
+import {
+  killProcessesIn,
+  type ProcessEntry,
+  processesIn,
+  signalProcess,
+} from "../host/processes.ts";
 import { serverEnvironment } from "./account.ts";
-import { killProcessesIn, listProcesses, processesIn, signalProcess } from "./processes.ts";
 
 /** What is needed to handle a server from outside. */
 export interface Server {
@@ -82,7 +88,7 @@ async function untilReady(
 ): Promise<void> {
   const until = performance.now() + deadlineMs;
   for (;;) {
-    const status = await statusLine(server);
+    const status = await pidFileStatus(server.dataDir);
     if (status === "ready" || status === "standby") return;
     const reason = failure();
     if (reason !== null) throw new Error(reason);
@@ -133,58 +139,31 @@ export async function reloadServer(server: Server): Promise<boolean> {
 }
 
 export async function serverState(server: Server): Promise<ServerState> {
-  const pid = await postmasterPid(server);
-  if (pid === null) return "down";
-  if (await isStopped(pid)) return "frozen";
-  const status = await statusLine(server);
+  const postmaster = await postmasterOf(server);
+  if (postmaster === null) return "down";
+  if (postmaster.stopped) return "frozen";
+  const status = await pidFileStatus(server.dataDir);
   return status === "ready" || status === "standby" ? "up" : "starting";
 }
 
-/** The postmaster's process id; null when the server does not run. A pid file that a killed server left proves nothing. */
+/** The postmaster's process id; null when the server does not run. */
 export async function postmasterPid(server: Server): Promise<number | null> {
-  const [line] = await pidFile(server);
-  const pid = Number(line);
-  if (line === undefined || !Number.isInteger(pid) || pid <= 1) return null;
-  return (await processesIn(server.dataDir)).some((entry) => entry.pid === pid) ? pid : null;
+  return (await postmasterOf(server))?.pid ?? null;
 }
 
-async function isStopped(pid: number): Promise<boolean> {
-  return (await listProcesses()).some((entry) => entry.pid === pid && entry.stopped);
+async function postmasterOf(server: Server): Promise<ProcessEntry | null> {
+  const pid = Number((await pidFile(server.dataDir))[0]);
+  return (await processesIn(server.dataDir)).find((entry) => entry.pid === pid) ?? null;
 }
 
 /** What a dead server left in the machine: the small System V segment that its pid file names (line 7: key, id). */
 export async function releaseSharedMemory(server: Server): Promise<void> {
   if ((await postmasterPid(server)) !== null) return;
-  const id = (await pidFile(server))[6]?.trim().split(/\s+/)[1];
+  const id = (await pidFile(server.dataDir))[6]?.trim().split(/\s+/)[1];
   if (id === undefined || !/^\d+$/.test(id)) return;
   // Refused or already gone is the same to us: it is 56 bytes, and the server's next start would have taken it over.
   await runCommand({ file: "ipcrm", args: ["-m", id], deadlineMs: 5_000 });
   await rm(join(server.dataDir, "postmaster.pid"), { force: true });
-}
-
-async function statusLine(server: Server): Promise<string | null> {
-  const lines = await pidFile(server);
-  const pid = Number(lines[0]);
-  if (!Number.isInteger(pid) || !signalProcessExists(pid)) return null;
-  return lines[7]?.trim() ?? null;
-}
-
-function signalProcessExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-async function pidFile(server: Server): Promise<readonly string[]> {
-  try {
-    return (await readFile(join(server.dataDir, "postmaster.pid"), "utf8")).split("\n");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
 }
 
 /** The whole log of the server. */

@@ -1,0 +1,220 @@
+// Starts and stops one server on its machine: by the user's own commands (exit 0 means "it is so"), or by pg_ctl run
+// here as the owner of the data directory. By pg_ctl, stopped means that no process works in the data directory any
+// more; a server that does not stop cleanly in its time is ended, because whoever asks needs to know that it is gone.
+// Server output goes to remaster-start.log in the data directory: pg_ctl without -l would leave it to a broken pipe.
+
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type CommandResult, runCommand } from "./command.ts";
+import { ControlError, lastWords } from "./control-error.ts";
+import {
+  type DataDirectory,
+  livenessOf,
+  openDataDirectory,
+  pidFileStatus,
+} from "./data-directory.ts";
+import { killProcessesIn } from "./processes.ts";
+
+/** How to start and stop a server, as the topology file says it. */
+export interface ControlWish {
+  readonly start: string | null;
+  readonly stop: string | null;
+  readonly pgCtl: { readonly bindir: string; readonly data: string } | null;
+}
+
+export interface TimeLimit {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** `clean`: by a shutdown checkpoint or not at all. `certain`: whatever it takes, SIGKILL in the end. */
+export type StopWish = "clean" | "certain";
+
+/** Every function throws ControlError where its goal is not reached. */
+export interface ServerControl {
+  start(limit: TimeLimit): Promise<void>;
+  /** `certain` unless told otherwise; the user's own command decides by itself how it stops. */
+  stop(limit: TimeLimit & { readonly how?: StopWish }): Promise<void>;
+  /** Moves a segment file of pg_wal out of the way of a stopped server; gives its new name. Null without pg_ctl. */
+  readonly setWalAside: ((fileName: string) => Promise<string>) | null;
+}
+
+/** Null where the topology file gives no way at all. */
+export function createControl(wish: ControlWish): ServerControl | null {
+  const { start, stop, pgCtl } = wish;
+  if (start === null && stop === null && pgCtl === null) return null;
+  return {
+    start: async (limit) => {
+      if (start !== null) return runShell("control.start", start, limit);
+      if (pgCtl === null) throw new ControlError("the topology file gives no control.start");
+      return startByPgCtl(pgCtl, limit);
+    },
+    stop: async (limit) => {
+      if (stop !== null) return runShell("control.stop", stop, limit);
+      if (pgCtl === null) throw new ControlError("the topology file gives no control.stop");
+      return stopByPgCtl(pgCtl, limit);
+    },
+    setWalAside: pgCtl === null ? null : (fileName) => setWalAside(pgCtl.data, fileName),
+  };
+}
+
+async function runShell(name: string, command: string, limit: TimeLimit): Promise<void> {
+  const result = await runCommand({
+    file: "/bin/sh",
+    args: ["-c", command],
+    deadlineMs: limit.timeoutMs,
+    ...(limit.signal === undefined ? {} : { signal: limit.signal }),
+  });
+  checkResult(name, result);
+}
+
+function checkResult(name: string, result: CommandResult): void {
+  if (result.exitCode === 0) return;
+  const words = lastWords(result.output);
+  throw new ControlError(`${name} ${howItEnded(result)}${words === "" ? "" : `: ${words}`}`);
+}
+
+function howItEnded(result: CommandResult): string {
+  if (result.spawnError !== null) return `could not be run (${lastWords(result.spawnError)})`;
+  if (result.aborted) return "was interrupted, and ended with all its processes";
+  if (result.timedOut) {
+    return `had not ended after ${Math.round(result.ms)} ms, and was ended with all its processes`;
+  }
+  return result.exitCode === null
+    ? "was ended by a signal"
+    : `failed with status ${result.exitCode}`;
+}
+
+type PgCtl = NonNullable<ControlWish["pgCtl"]>;
+
+async function startByPgCtl(pgCtl: PgCtl, limit: TimeLimit): Promise<void> {
+  const directory = await openDataDirectory(pgCtl.data);
+  const { postmaster } = await livenessOf(directory);
+  if (postmaster !== null) return untilLetIn(directory, limit);
+  await access(join(directory.path, "postgresql.conf")).catch(() => {
+    throw new ControlError(
+      `${pgCtl.data} holds no postgresql.conf, so pg_ctl cannot start it; use control.start with your system's command`,
+    );
+  });
+  const log = join(directory.path, "remaster-start.log");
+  checkResult(
+    "pg_ctl start",
+    await runPgCtl(pgCtl, directory, { args: ["-l", log, "start"], limit }),
+  );
+}
+
+/** A server that runs already may still be on its way up. */
+async function untilLetIn(directory: DataDirectory, limit: TimeLimit): Promise<void> {
+  const until = performance.now() + limit.timeoutMs;
+  for (;;) {
+    const status = await pidFileStatus(directory.path);
+    if (status === "ready" || status === "standby") return;
+    if (limit.signal?.aborted === true || performance.now() > until) {
+      throw new ControlError(`the server in ${directory.path} is still ${status ?? "not there"}`);
+    }
+    await delay(10);
+  }
+}
+
+async function stopByPgCtl(
+  pgCtl: PgCtl,
+  limit: TimeLimit & { readonly how?: StopWish },
+): Promise<void> {
+  const started = performance.now();
+  const directory = await openDataDirectory(pgCtl.data);
+  const left = () => Math.max(1, limit.timeoutMs - (performance.now() - started));
+  const { postmaster, processes } = await livenessOf(directory);
+  if (processes.length === 0) return;
+  // A process that is frozen obeys no request to stop.
+  if (postmaster !== null && !postmaster.stopped) {
+    const patience = limit.how === "clean" ? left() : left() / 2;
+    const asked = await runPgCtl(pgCtl, directory, {
+      args: ["-m", "fast", "stop"],
+      limit: { ...limit, timeoutMs: patience },
+    });
+    if (limit.how === "clean" || asked.aborted) checkResult("pg_ctl stop", asked);
+    if (asked.exitCode === 0 && (await livenessOf(directory)).processes.length === 0) return;
+  } else if (limit.how === "clean") {
+    throw new ControlError(
+      `the server in ${directory.path} is frozen and cannot be stopped cleanly`,
+    );
+  }
+  if (limit.how === "clean") return untilEmpty(directory, left());
+  await killProcessesIn(directory.path, left()).catch((error: unknown) => {
+    throw new ControlError(error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  });
+}
+
+async function untilEmpty(directory: DataDirectory, timeoutMs: number): Promise<void> {
+  const until = performance.now() + timeoutMs;
+  while ((await livenessOf(directory)).processes.length > 0) {
+    if (performance.now() > until) {
+      throw new ControlError(`processes still work in ${directory.path}`);
+    }
+    await delay(5);
+  }
+}
+
+async function runPgCtl(
+  pgCtl: PgCtl,
+  directory: DataDirectory,
+  request: { readonly args: readonly string[]; readonly limit: TimeLimit },
+): Promise<CommandResult> {
+  const { limit } = request;
+  const seconds = Math.max(1, Math.ceil(limit.timeoutMs / 1000));
+  return runCommand({
+    file: join(pgCtl.bindir, "pg_ctl"),
+    args: ["-D", directory.path, "-w", "-t", String(seconds), ...request.args],
+    account: directory.account,
+    cwd: directory.path,
+    environment: withoutPg(),
+    deadlineMs: limit.timeoutMs,
+    ...(limit.signal === undefined ? {} : { signal: limit.signal }),
+  });
+}
+
+/** Our environment without PGPORT, PGDATA and the like, which would speak to the server. */
+function withoutPg(): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !name.startsWith("PG")) environment[name] = value;
+  }
+  return environment;
+}
+
+async function setWalAside(data: string, fileName: string): Promise<string> {
+  if (!/^[0-9A-F]{24}(?:\.partial)?$/.test(fileName)) {
+    throw new ControlError(`${fileName} is no WAL segment file name`);
+  }
+  const directory = await openDataDirectory(data);
+  if ((await livenessOf(directory)).processes.length > 0) {
+    throw new ControlError(`the server in ${directory.path} runs: its WAL stays where it is`);
+  }
+  // PostgreSQL passes over files in pg_wal that are not named like its own (13 to 18).
+  const kept = `${fileName}.set-aside-${Date.now()}`;
+  const result = await runAsOwner(directory, "mv", [
+    join(directory.path, "pg_wal", fileName),
+    join(directory.path, "pg_wal", kept),
+  ]);
+  checkResult(`moving ${fileName} aside`, result);
+  return kept;
+}
+
+/** Runs a program on files of the data directory as their owner. */
+export function runAsOwner(
+  directory: DataDirectory,
+  file: string,
+  args: readonly string[],
+): Promise<CommandResult> {
+  return runCommand({
+    file,
+    args,
+    account: directory.account,
+    cwd: directory.path,
+    environment: { ...withoutPg(), LC_ALL: "C" },
+    deadlineMs: 30_000,
+  });
+}

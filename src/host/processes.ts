@@ -1,0 +1,139 @@
+// The processes of a server, found from outside. A PostgreSQL child calls setsid() when it starts (13 to 18), so no
+// process group holds a whole server; what its processes share is their working directory, the data directory.
+// Where that cannot be seen (macOS, root in a container without CAP_SYS_PTRACE), the directory on the postmaster's
+// command line and the chain of parents stand in for it.
+
+import { execFile } from "node:child_process";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+
+export interface ProcessEntry {
+  readonly pid: number;
+  /** Stopped by a signal (SIGSTOP). */
+  readonly stopped: boolean;
+  /** Title or command line. */
+  readonly title: string;
+}
+
+interface Candidate extends ProcessEntry {
+  readonly parent: number;
+  readonly inside: boolean;
+}
+
+const run = promisify(execFile);
+
+/** The living processes that work in a directory or below it. The directory is given without symbolic links. */
+export async function processesIn(directory: string): Promise<readonly ProcessEntry[]> {
+  if (process.platform !== "linux") return withDescendants(await listByPs(directory));
+  const names = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const links = await Promise.all(
+    names.map((name) => readlink(`/proc/${name}/cwd`).catch(errorCode)),
+  );
+  const isInside = (path: string) => path === directory || path.startsWith(`${directory}/`);
+  const unseen = process.getuid?.() === 0 && links.includes("EACCES");
+  const wanted = names.filter((_, index) => unseen || isInside(links[index] ?? ""));
+  const entries = await Promise.all(wanted.map((name) => readProc(Number(name), directory)));
+  const found = entries.filter((entry) => entry !== null);
+  return unseen ? withDescendants(found) : found;
+}
+
+// A kernel thread, a process that just ended and a zombie have no working directory: ENOENT.
+const errorCode = (error: unknown) => (error as NodeJS.ErrnoException).code ?? "";
+
+async function readProc(pid: number, directory: string): Promise<Candidate | null> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    // The name may hold spaces and brackets: what follows starts after the last bracket.
+    const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (state === "Z" || state === "X") return null;
+    const title = (await readFile(`/proc/${pid}/cmdline`, "utf8")).replaceAll("\0", " ").trim();
+    return {
+      pid,
+      parent: Number(parent),
+      stopped: state === "T",
+      title,
+      inside: names(title, directory),
+    };
+  } catch {
+    // It ended while we looked.
+    return null;
+  }
+}
+
+async function listByPs(directory: string): Promise<readonly Candidate[]> {
+  const { stdout } = await run("ps", ["-axo", "pid=,ppid=,stat=,command="], {
+    maxBuffer: 16 * 1024 * 1024,
+    timeout: 10_000,
+  });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line);
+    if (match === null || match[3]?.startsWith("Z") === true) return [];
+    const title = match[4] ?? "";
+    return [
+      {
+        pid: Number(match[1]),
+        parent: Number(match[2]),
+        stopped: match[3]?.startsWith("T") === true,
+        title,
+        inside: names(title, directory),
+      },
+    ];
+  });
+}
+
+/** A server program whose command line names the directory after -D. */
+function names(title: string, directory: string): boolean {
+  const at = title.indexOf(` -D ${directory}`);
+  if (at < 0) return false;
+  return /^(?:$|[/ ])/.test(title.slice(at + ` -D ${directory}`.length));
+}
+
+function withDescendants(all: readonly Candidate[]): readonly ProcessEntry[] {
+  const found = new Set(all.filter((entry) => entry.inside));
+  const pids = new Set([...found].map((entry) => entry.pid));
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const entry of all) {
+      if (pids.has(entry.pid) || !pids.has(entry.parent)) continue;
+      found.add(entry);
+      pids.add(entry.pid);
+      grown = true;
+    }
+  }
+  return [...found];
+}
+
+/** Sends a signal; false when the process is gone. */
+export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ESRCH") return false;
+    // Signal 0 only asks, and what belongs to somebody else does exist.
+    if (code === "EPERM" && signal === 0) return true;
+    throw error;
+  }
+}
+
+/** Kills every process that works in the directory, and sees them gone. */
+export async function killProcessesIn(directory: string, deadlineMs: number): Promise<void> {
+  const until = performance.now() + deadlineMs;
+  const known = new Set<number>();
+  for (;;) {
+    // Stopped first, so that a postmaster cannot start another child between the look and the kill.
+    for (const { pid } of await processesIn(directory)) known.add(pid);
+    for (const pid of known) signalProcess(pid, "SIGSTOP");
+    for (const { pid } of await processesIn(directory)) known.add(pid);
+    for (const pid of known) signalProcess(pid, "SIGKILL");
+    const living = await processesIn(directory);
+    if (living.length === 0) return;
+    if (performance.now() > until) {
+      const pids = living.map((entry) => entry.pid).join(" ");
+      throw new Error(`processes in ${directory} do not end: ${pids}`);
+    }
+    await delay(2);
+  }
+}
