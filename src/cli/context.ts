@@ -37,7 +37,11 @@ export function createContext(wanted: {
     cluster: () => Promise.reject(new Error("no loader yet")),
     observe: () => Promise.reject(new Error("no observer yet")),
     execute: () => Promise.reject(new Error("no executor yet")),
-    completionScript: async () => Promise.reject(new Error("no completions yet")),
+    completionScript: async (shell) => {
+      const { completionLines } = await import("./completion.ts");
+      const { loadVerbs } = await import("./verbs.ts");
+      return completionLines(shell, await loadVerbs());
+    },
   };
   return {
     context,

@@ -181,7 +181,7 @@ function isAbort(error: unknown): boolean {
 
 async function printReport(report: Report, options: GlobalOptions, edge: Edge): Promise<void> {
   const { renderOutput } = await import("../ui/output.ts");
-  const { stdout, stderr } = renderOutput(report, {
+  const { stdout, stderr } = await renderOutput(report, {
     json: options.json,
     quiet: options.quiet,
     verbose: options.verbose,

@@ -1,10 +1,19 @@
 // The report as JSON: a promise to programs, told in docs/json.md. Fields are added, never changed or removed.
-// LSNs and big numbers are text, absent knowledge is null, durations are milliseconds.
+// LSNs and big numbers are text, absent knowledge is null, durations are milliseconds, points in time are ISO 8601.
 
 import { exitTable } from "../errors.ts";
-import type { Report } from "../plan/report.ts";
+import { stageCommandLine, stepCommandLine } from "../plan/command-line.ts";
+import type { Plan, PlannedStep } from "../plan/plan.ts";
+import type { Report, StepResult } from "../plan/report.ts";
+import type { Ranking } from "../topology/candidates.ts";
+import type { Finding } from "../topology/finding.ts";
+import { formatPosition } from "../wal/position.ts";
+import { topologyJson } from "./topology-json.ts";
 
-export function reportJson(report: Report): Readonly<Record<string, unknown>> {
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function reportJson(report: Report): JsonObject {
+  const { topology, comparison, plan, steps, timings } = report;
   return {
     format: 1,
     command: report.command,
@@ -13,7 +22,82 @@ export function reportJson(report: Report): Readonly<Record<string, unknown>> {
     exitCode: exitTable[report.outcome],
     summary: report.summary,
     hint: report.hint ?? null,
-    findings: report.findings,
+    findings: report.findings.map(findingJson),
+    ...(topology === undefined ? {} : { topology: topologyJson(topology) }),
+    ...(comparison === undefined ? {} : { comparison: comparisonJson(comparison) }),
+    ...(plan === undefined ? {} : { plan: planJson(plan) }),
+    ...(steps === undefined ? {} : { steps: steps.map(stepJson) }),
+    ...(timings === undefined ? {} : { timings }),
+    next: report.next ?? [],
+    ...(report.text === undefined ? {} : { text: report.text }),
     ...report.extra,
+  };
+}
+
+function findingJson(finding: Finding): JsonObject {
+  return {
+    code: finding.code,
+    severity: finding.severity,
+    node: finding.node ?? null,
+    message: finding.message,
+    hint: finding.hint ?? null,
+  };
+}
+
+function comparisonJson(ranking: Ranking): JsonObject {
+  const { ahead, candidate, exchange } = ranking;
+  return {
+    ahead,
+    candidate,
+    exchange:
+      exchange === null
+        ? null
+        : { from: exchange.from, to: exchange.to, bytes: exchange.bytes.toString() },
+    ranking: ranking.ranking.map((ranked) => ({
+      node: ranked.node,
+      position: ranked.position === null ? null : formatPosition(ranked.position),
+      relation: ranked.relation,
+      bytesBehind: ranked.bytesBehind?.toString() ?? null,
+      promotable: ranked.promotable,
+      eligible: ranked.eligible,
+      reasons: ranked.reasons,
+    })),
+  };
+}
+
+function planJson(plan: Plan): JsonObject {
+  return {
+    format: plan.format,
+    verb: plan.verb,
+    observedAt: new Date(plan.observedAt).toISOString(),
+    pointOfNoReturn: plan.pointOfNoReturn,
+    stages: plan.stages.map((stage) => ({
+      reason: stage.reason,
+      commandLine: stageCommandLine(stage),
+      steps: stage.steps.map(plannedStepJson),
+    })),
+    findings: plan.findings.map(findingJson),
+  };
+}
+
+function plannedStepJson({ step, required, undo }: PlannedStep): JsonObject {
+  return {
+    verb: step.verb,
+    nodes: [step.node],
+    commandLine: stepCommandLine(step),
+    required,
+    undo: undo === null ? null : stepCommandLine(undo),
+  };
+}
+
+function stepJson({ step, required, state, ms, detail }: StepResult): JsonObject {
+  return {
+    verb: step.verb,
+    nodes: [step.node],
+    commandLine: stepCommandLine(step),
+    required,
+    state,
+    ms,
+    detail,
   };
 }

@@ -2,6 +2,7 @@
 // here reads the environment by itself.
 
 export interface Look {
+  readonly isTTY: boolean;
   readonly colour: boolean;
   readonly utf8: boolean;
   readonly columns: number;
@@ -16,8 +17,8 @@ export interface Surroundings {
 }
 
 export function lookFor(surroundings: Surroundings): Look {
-  const { env, columns } = surroundings;
-  return { colour: wantsColour(surroundings), utf8: speaksUtf8(env), columns };
+  const { env, isTTY, columns } = surroundings;
+  return { isTTY, colour: wantsColour(surroundings), utf8: speaksUtf8(env), columns };
 }
 
 /** --no-color, then FORCE_COLOR, then NO_COLOR, then whether it is a terminal that can. */

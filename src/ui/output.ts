@@ -1,8 +1,7 @@
 // A report to the two streams: stdout is data, stderr is talk. One word with --quiet, one JSON value with --json (which
-// wins over --quiet), text for people otherwise; what went wrong is said on stderr.
+// wins over --quiet), text for people otherwise. What kept a verb from doing as asked is said on stderr, with --quiet too.
 
 import type { Report } from "../plan/report.ts";
-import { reportJson } from "./json.ts";
 import type { Look } from "./look.ts";
 
 export interface OutputOptions {
@@ -18,15 +17,42 @@ export interface RenderedOutput {
   readonly stderr: string;
 }
 
-export function renderOutput(report: Report, options: OutputOptions): RenderedOutput {
-  if (options.json) return { stdout: `${JSON.stringify(reportJson(report))}\n`, stderr: "" };
-  if (report.outcome !== "done" && report.outcome !== "no") {
-    const hint = report.hint === undefined ? "" : `hint: ${report.hint}\n`;
-    return { stdout: "", stderr: `remaster: ${report.summary}\n${hint}` };
+export async function renderOutput(
+  report: Report,
+  options: OutputOptions,
+): Promise<RenderedOutput> {
+  if (options.json) {
+    const { reportJson } = await import("./json.ts");
+    return {
+      stdout: `${JSON.stringify(reportJson(report), null, options.stdout.isTTY ? 2 : 0)}\n`,
+      stderr: "",
+    };
+  }
+  const { isAnswer, renderBody, renderVerdict } = await import("./report.ts");
+  const { paint } = await import("./colour.ts");
+  const answered = isAnswer(report);
+  const verdict = (look: Look): string => paint(renderVerdict(report), look);
+  if (options.quiet) {
+    return { stdout: quietText(report), stderr: answered ? "" : verdict(options.stderr) };
   }
   if (report.text !== undefined) {
-    return { stdout: report.text.map((line) => `${line}\n`).join(""), stderr: "" };
+    return { stdout: linesOf(report.text), stderr: answered ? "" : verdict(options.stderr) };
   }
-  const text = options.quiet ? report.word : report.summary;
-  return { stdout: text === null || text === "" ? "" : `${text}\n`, stderr: "" };
+  const view = { look: options.stdout, verbose: options.verbose };
+  const body = paint(renderBody(report, view), options.stdout);
+  if (!answered) return { stdout: body, stderr: verdict(options.stderr) };
+  return {
+    stdout: [body, verdict(options.stdout)].filter((part) => part !== "").join("\n"),
+    stderr: "",
+  };
+}
+
+/** The word, or a verb's own lines where those are what was asked for. */
+function quietText(report: Report): string {
+  if (report.word !== null) return `${report.word}\n`;
+  return report.text === undefined ? "" : linesOf(report.text);
+}
+
+function linesOf(text: readonly string[]): string {
+  return text.map((each) => `${each}\n`).join("");
 }

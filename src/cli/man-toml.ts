@@ -1,0 +1,94 @@
+// remaster.toml(5): the topology file, every key of it.
+
+import { title } from "./man.ts";
+import { bold, paragraphs, roffText, section, tagged, verbatim } from "./roff.ts";
+
+interface Key {
+  readonly name: string;
+  readonly text: string;
+}
+
+const topKeys: readonly Key[] = [
+  { name: "cluster", text: "The name of the cluster, in reports and in the journal." },
+];
+
+const connectKeys: readonly Key[] = [
+  {
+    name: "[connect]",
+    text: "Connection parameters under every node's own, by libpq's keywords: `user`, `dbname`, `connect_timeout`, `sslmode`, `passfile` and so on. A password has no place here: use the passfile, or PGPASSWORD.",
+  },
+];
+
+const nodeKeys: readonly Key[] = [
+  {
+    name: "dsn",
+    text: "How remaster reaches the node: a libpq connection string, in keywords or as a URI. It goes over `[connect]`.",
+  },
+  {
+    name: "promotable",
+    text: "`false`: the node never leads. It is still a source of WAL. Default: true.",
+  },
+  {
+    name: "priority",
+    text: "Among the standbys that may lead, the higher number goes first. Default: 0.",
+  },
+  {
+    name: "replication",
+    text: "How the other nodes reach this one, as keywords (`host=10.9.0.3 port=5432`): what their primary_conninfo will name. Default: the host and port of `dsn`.",
+  },
+  {
+    name: "control.start, control.stop",
+    text: "Commands that start and stop the server on its machine. Exit status 0 means that it is so. Used only for what SQL cannot do.",
+  },
+  {
+    name: "control.pg_ctl",
+    text: "In place of the two: `bindir` and `data` of a server on this machine, for pg_ctl.",
+  },
+];
+
+const example: readonly string[] = [
+  'cluster = "orders"',
+  "",
+  "[connect]",
+  'user = "remaster"',
+  'dbname = "postgres"',
+  "connect_timeout = 2",
+  "",
+  "[nodes.n1]",
+  'dsn = "host=10.0.0.1 port=5432"',
+  "",
+  "[nodes.n2]",
+  'dsn = "host=10.0.0.2"',
+  "promotable = false",
+  "",
+  "[nodes.n3]",
+  'dsn = "host=10.0.0.3"',
+  "priority = 10",
+  'replication = "host=10.9.0.3"',
+  'control.start = "ssh n3 sudo systemctl start postgresql@17-main"',
+  'control.stop = "ssh n3 sudo systemctl stop postgresql@17-main"',
+];
+
+export function tomlPage(version: string): string {
+  const keys = (list: readonly Key[]): readonly string[] =>
+    list.flatMap(({ name, text }) => tagged(bold(name), [text]));
+  const lines = [
+    title("REMASTER.TOML", "5", version),
+    ...section("NAME", [roffText("remaster.toml - the topology file of remaster")]),
+    ...section(
+      "DESCRIPTION",
+      paragraphs([
+        "A TOML file that names the servers of one cluster. Who is the primary does not stand in it: that is read from the servers. It is looked for as --config, REMASTER_CONFIG, ./remaster.toml, and, for --cluster NAME, as NAME.toml in $XDG_CONFIG_HOME/remaster and /etc/remaster.",
+        "An unknown key is an error.",
+      ]),
+    ),
+    ...section("KEYS", [
+      ...keys([...topKeys, ...connectKeys]),
+      `.SS ${roffText("Of each node, [nodes.NAME]")}`,
+      ...keys(nodeKeys),
+    ]),
+    ...section("EXAMPLE", verbatim(example)),
+    ...section("SEE ALSO", [`${bold("remaster")}(1)`]),
+  ];
+  return `${lines.join("\n")}\n`;
+}

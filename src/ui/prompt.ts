@@ -1,0 +1,53 @@
+// Questions to the operator, on stderr so that stdout stays data. Only where there is a terminal to ask on: the caller
+// decides that. inquirer is loaded with the first question. Ctrl-C at a question means no.
+
+import { DeclinedError } from "../errors.ts";
+import { printable } from "./line.ts";
+
+export interface PromptStreams {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+  /** Ends the question with the run. */
+  readonly signal: AbortSignal;
+}
+
+/** Yes or no; no is the default answer. */
+export async function confirm(question: string, streams: PromptStreams): Promise<boolean> {
+  const ask = await loadPrompt(streams);
+  const { answer } = await declineOnExit(
+    ask<{ answer: boolean }>([
+      { type: "confirm", name: "answer", message: printable(question), default: false },
+    ]),
+  );
+  return answer;
+}
+
+/** Whether the operator typed exactly `expected`. */
+export async function typeExactly(
+  question: string,
+  expected: string,
+  streams: PromptStreams,
+): Promise<boolean> {
+  const ask = await loadPrompt(streams);
+  const { answer } = await declineOnExit(
+    ask<{ answer: string }>([{ type: "input", name: "answer", message: printable(question) }]),
+  );
+  return answer.trim() === expected;
+}
+
+async function loadPrompt({ input, output, signal }: PromptStreams) {
+  const { default: inquirer } = await import("inquirer");
+  return inquirer.createPromptModule({ input, output, signal });
+}
+
+/** Ctrl-C at a question, or the end of the run while it stands. */
+async function declineOnExit<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Error && error.name === "ExitPromptError") {
+      throw new DeclinedError("declined at the question; nothing was changed");
+    }
+    throw error;
+  }
+}

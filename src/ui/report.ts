@@ -1,0 +1,102 @@
+// The report for people: the body (tree, ranking, plan, steps) is data; the verdict (findings, what holds now, what to type
+// next) is the part that must not be missed, and goes to stderr when the verb did not do what was asked.
+
+import type { Report } from "../plan/report.ts";
+import type { Finding, Severity } from "../topology/finding.ts";
+import { type Line, line, span, type Style } from "./line.ts";
+import type { Look } from "./look.ts";
+import { renderPlan } from "./plan.ts";
+import { formatMs } from "./quantity.ts";
+import { renderRanking } from "./ranking.ts";
+import { renderSteps } from "./steps.ts";
+import { renderTree } from "./tree.ts";
+
+export interface ReportView {
+  readonly look: Look;
+  readonly verbose: boolean;
+}
+
+/** What the verb found or did. */
+export function renderBody(report: Report, view: ReportView): readonly Line[] {
+  const { look } = view;
+  const { topology, comparison, plan, steps } = report;
+  return paragraphs([
+    topology !== undefined && showsTree(report, view)
+      ? [line(span(topology.cluster, "strong")), ...renderTree(topology, look)]
+      : [],
+    comparison === undefined ? [] : renderRanking(comparison, look),
+    plan !== undefined && steps === undefined ? renderPlan(plan, look) : [],
+    steps === undefined ? [] : renderSteps(steps, look),
+    view.verbose && report.timings !== undefined ? timingLines(report.timings) : [],
+  ]);
+}
+
+/** What that means. */
+export function renderVerdict(report: Report): readonly Line[] {
+  return paragraphs([
+    report.findings.flatMap((finding) => findingLines(finding)),
+    report.summary === "" ? [] : [line(span(report.summary, verdictStyle(report)))],
+    report.hint === undefined ? [] : [line("hint: ", report.hint)],
+    (report.next ?? []).map((command) => line(span("next: ", "faint"), command)),
+  ]);
+}
+
+/** The tree is the answer of status, and worth a look once another node leads. */
+function showsTree(report: Report, view: ReportView): boolean {
+  if (view.verbose) return true;
+  if (report.steps !== undefined) {
+    return report.steps.some(({ step, state }) => step.verb === "promote" && state === "done");
+  }
+  return report.plan === undefined && report.comparison === undefined && isAnswer(report);
+}
+
+/** The verb did what it was asked, whatever the answer is. */
+export function isAnswer(report: Report): boolean {
+  return report.outcome === "done" || report.outcome === "no";
+}
+
+function verdictStyle(report: Report): Style {
+  switch (report.outcome) {
+    case "done":
+      return report.plan !== undefined && report.steps === undefined ? "plain" : "good";
+    case "no":
+      return "warning";
+    case "declined":
+      return "plain";
+    case "config":
+    case "unreachable":
+    case "refused":
+    case "undone":
+    case "incomplete":
+    case "bug":
+      return "bad";
+  }
+}
+
+const severityStyles: Readonly<Record<Severity, Style>> = {
+  note: "faint",
+  warning: "warning",
+  problem: "bad",
+};
+
+function findingLines(finding: Finding): readonly Line[] {
+  const { severity, message, code, hint } = finding;
+  return [
+    line(span(`${severity}: `, severityStyles[severity]), message, span(` [${code}]`, "faint")),
+    ...(hint === undefined ? [] : [line("hint: ", hint)]),
+  ];
+}
+
+function timingLines(timings: Readonly<Record<string, number>>): readonly Line[] {
+  return Object.entries(timings).map(([name, ms]) =>
+    line(span("took: ", "faint"), `${name} ${formatMs(ms)}`),
+  );
+}
+
+/** Groups of lines with an empty line between them. */
+function paragraphs(groups: readonly (readonly Line[])[]): readonly Line[] {
+  const empty: Line = [];
+  return groups
+    .filter((group) => group.length > 0)
+    .flatMap((group, index) => (index === 0 ? group : [empty, ...group]));
+}

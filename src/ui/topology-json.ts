@@ -1,0 +1,122 @@
+// The topology as JSON. Keys of slots, receivers and settings follow PostgreSQL's catalogue columns in camel case.
+
+import { formatAddress } from "../conninfo/hosts.ts";
+import type { Address } from "../conninfo/conninfo.ts";
+import type { Observation, ReachedNode, Slot, UnreachedNode } from "../topology/node.ts";
+import type { Topology } from "../topology/topology.ts";
+import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import { formatPosition } from "../wal/position.ts";
+import type { JsonObject } from "./json.ts";
+import { lagOf } from "./lag.ts";
+
+export function topologyJson(topology: Topology): JsonObject {
+  return {
+    cluster: topology.cluster,
+    systemIdentifier: topology.systemIdentifier,
+    primaries: topology.primaries,
+    cycles: topology.cycles,
+    nodes: [...topology.nodes.values()].map((node) => nodeJson(topology, node)),
+  };
+}
+
+/** Every node has every key; what an unreachable one does not tell is null. */
+function nodeJson(topology: Topology, node: Observation): JsonObject {
+  const edge = topology.edges.get(node.name);
+  return {
+    name: node.name,
+    reachable: node.reachable,
+    answer: node.answer,
+    ...unreachedFields(node),
+    promotable: node.promotable,
+    priority: node.priority,
+    observedAt: new Date(node.observedAt).toISOString(),
+    ...(node.reachable ? reachedFields(topology, node) : unknownFields),
+    upstream: edge?.upstream ?? null,
+    upstreamAddress: addressText(edge?.address ?? null),
+    streaming: edge?.streaming ?? (node.reachable && node.role === "standby" ? false : null),
+  };
+}
+
+function unreachedFields(node: Observation): JsonObject {
+  const unreached: UnreachedNode | null = node.reachable ? null : node;
+  return {
+    speaksPostgres: unreached?.speaksPostgres ?? true,
+    reason: unreached?.reason ?? null,
+    sqlstate: unreached?.sqlstate ?? null,
+  };
+}
+
+const unknownFields = {
+  role: "unknown",
+  systemIdentifier: null,
+  version: null,
+  timeline: null,
+  position: null,
+  currentLsn: null,
+  receiveLsn: null,
+  replayLsn: null,
+  lagBytes: null,
+  lagSeconds: null,
+  diverged: null,
+  replay: null,
+  quiesced: null,
+  repointing: null,
+  fenced: null,
+  standbySignal: null,
+  recoverySignal: null,
+  missingRights: null,
+  slots: [],
+};
+
+function reachedFields(
+  topology: Topology,
+  node: ReachedNode,
+): Readonly<Record<keyof typeof unknownFields, unknown>> {
+  const lag = lagOf(topology, node);
+  return {
+    role: node.role,
+    systemIdentifier: node.systemIdentifier,
+    version: node.versionText,
+    timeline: node.timeline,
+    position: node.received === null ? null : formatPosition(node.received),
+    currentLsn: lsnText(node.currentLsn),
+    receiveLsn: lsnText(node.receiveLsn),
+    replayLsn: lsnText(node.replayLsn),
+    lagBytes: lag?.bytes?.toString() ?? null,
+    lagSeconds: lag?.seconds ?? null,
+    diverged: lag?.diverged ?? false,
+    replay: node.role === "primary" ? null : node.replay,
+    quiesced: node.marks.quiesced,
+    repointing: addressText(node.marks.repointing),
+    fenced: node.marks.fenced,
+    standbySignal: node.standbySignal,
+    recoverySignal: node.recoverySignal,
+    missingRights: node.missingRights,
+    slots: node.slots.map(slotJson),
+  };
+}
+
+export function slotJson(slot: Slot): JsonObject {
+  return {
+    slotName: slot.slotName,
+    slotType: slot.slotType,
+    plugin: slot.plugin,
+    database: slot.database,
+    temporary: slot.temporary,
+    active: slot.active,
+    restartLsn: lsnText(slot.restartLsn),
+    confirmedFlushLsn: lsnText(slot.confirmedFlushLsn),
+    walStatus: slot.walStatus,
+    failover: slot.failover,
+    synced: slot.synced,
+    invalidationReason: slot.invalidationReason,
+  };
+}
+
+function lsnText(value: Lsn | null): string | null {
+  return value === null ? null : formatLsn(value);
+}
+
+function addressText(address: Address | null): string | null {
+  return address === null ? null : formatAddress(address);
+}
