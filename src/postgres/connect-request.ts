@@ -1,0 +1,33 @@
+// What is asked of a connection, and what is the same for every host that is tried for it.
+
+import type { Conninfo } from "../conninfo/conninfo.ts";
+
+export interface ConnectOptions {
+  /** Used where the connection string names none. */
+  readonly applicationName: string;
+  /** For the whole of connecting, milliseconds; connect_timeout limits each host besides. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** `database`: SQL (simple protocol) and replication commands; `true`: replication commands only. */
+  readonly replication?: "database" | "true";
+  /** Default time limit of a statement, on both sides, milliseconds; 60 s when not given. */
+  readonly statementTimeoutMs?: number;
+  /** Where ~/.pgpass and ~/.postgresql are; the user's home directory when not given. */
+  readonly home?: string;
+}
+
+/** Everything about one connection that does not change from host to host. */
+export interface Request {
+  readonly conninfo: Conninfo;
+  readonly user: string;
+  readonly database: string;
+  readonly home: string;
+  readonly options: ConnectOptions;
+  /** When timeoutMs ends, milliseconds since 1970. */
+  readonly deadline: number;
+}
+
+/** Default time limit of a statement, milliseconds. */
+export function statementTimeoutMs(options: ConnectOptions): number {
+  return options.statementTimeoutMs ?? 60_000;
+}

@@ -1,0 +1,153 @@
+// A Session over a node-postgres client: one statement at a time, values as text, each with a deadline that breaks the
+// connection off. States: open -> closed (we ended it) or lost (it ended under us); neither is ever left again.
+// A statement cut off by its deadline, by the socket or by a FATAL error has an unknown outcome: ConnectionLost.
+
+import type { Client, QueryResult } from "pg";
+import {
+  ConnectionLost,
+  QueryError,
+  type QueryOptions,
+  type Row,
+  type Session,
+} from "./session.ts";
+
+/** What close() waits for the server to take leave, milliseconds. */
+const leaveMs = 500;
+
+export interface OpenedClient {
+  readonly client: Client;
+  readonly backendPid: number;
+  readonly version: number;
+  /** Closes the socket at once. */
+  readonly destroy: () => void;
+}
+
+export class PgSession implements Session {
+  readonly backendPid: number;
+  readonly version: number;
+  readonly #opened: OpenedClient;
+  readonly #timeoutMs: number;
+  #lost: string | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(opened: OpenedClient, options: { readonly timeoutMs: number }) {
+    this.#opened = opened;
+    this.backendPid = opened.backendPid;
+    this.version = opened.version;
+    this.#timeoutMs = options.timeoutMs;
+    opened.client.on("error", (error) => {
+      this.#lost ??= error.message;
+    });
+    opened.client.on("end", () => {
+      this.#lost ??= "the server closed the connection";
+    });
+  }
+
+  get alive(): boolean {
+    return this.#lost === null;
+  }
+
+  async query(
+    sql: string,
+    parameters?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<readonly Row[]> {
+    const before = this.#last;
+    const result = (async () => {
+      await before;
+      return await this.#run(sql, parameters, options?.timeoutMs ?? this.#timeoutMs);
+    })();
+    this.#last = result.catch(() => undefined);
+    return await result;
+  }
+
+  async #run(
+    sql: string,
+    parameters: readonly unknown[] | undefined,
+    timeoutMs: number,
+  ): Promise<readonly Row[]> {
+    if (this.#lost !== null) throw new ConnectionLost(`the connection is gone: ${this.#lost}`);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const reason = `no answer within ${timeoutMs} ms, the connection was broken off`;
+        this.#lost ??= reason;
+        reject(new ConnectionLost(reason));
+        this.#opened.destroy();
+      }, timeoutMs);
+    });
+    try {
+      return rowsOf(await Promise.race([this.#send(sql, parameters), late]));
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Without parameters the simple protocol: one round trip, and the only one that a replication connection knows. */
+  #send(sql: string, parameters: readonly unknown[] | undefined): Promise<QueryResult<Row>> {
+    const { client } = this.#opened;
+    const sent =
+      parameters === undefined || parameters.length === 0
+        ? client.query<Row>(sql)
+        : client.query<Row>(sql, [...parameters]);
+    sent.catch(() => undefined);
+    return sent;
+  }
+
+  #explain(error: unknown): Error {
+    if (error instanceof ConnectionLost) return error;
+    if (!(error instanceof Error)) return new ConnectionLost("the statement failed");
+    const { code, severity, hint } = serverFields(error);
+    if (severity === null || code === null) {
+      this.#lost ??= error.message;
+      return new ConnectionLost(`the connection was lost: ${error.message}`, { cause: error });
+    }
+    if (severity === "FATAL" || severity === "PANIC") {
+      this.#lost ??= error.message;
+      return new ConnectionLost(`the server ended the connection: ${error.message} (${code})`, {
+        cause: error,
+      });
+    }
+    return new QueryError(error.message, { sqlstate: code, hint, cause: error });
+  }
+
+  async close(): Promise<void> {
+    this.#lost ??= "it was closed";
+    const { client, destroy } = this.#opened;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, leaveMs);
+    });
+    await Promise.race([client.end().catch(() => undefined), late]);
+    clearTimeout(timer);
+    destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Several statements in one text give several results: the last one counts. */
+function rowsOf(result: QueryResult<Row> | QueryResult<Row>[]): readonly Row[] {
+  const last = Array.isArray(result) ? result.at(-1) : result;
+  return last?.rows ?? [];
+}
+
+/** Fields of the server's ErrorResponse; all null for an error that is not the server's. */
+export function serverFields(error: unknown): {
+  readonly code: string | null;
+  readonly severity: string | null;
+  readonly hint: string | null;
+} {
+  const fields = error as { code?: unknown; severity?: unknown; hint?: unknown };
+  const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
+  const severity = text(fields.severity);
+  return {
+    severity,
+    code: severity === null ? null : text(fields.code),
+    hint: text(fields.hint),
+  };
+}
