@@ -29,6 +29,8 @@ export interface RankedNode {
   readonly eligible: boolean;
   /** Why it stands where it stands, and what speaks against it. */
   readonly reasons: readonly string[];
+  /** Those of the reasons that keep it from being promoted now; empty when it is eligible. */
+  readonly objections: readonly string[];
 }
 
 export interface Ranking {
@@ -53,7 +55,6 @@ export interface RankingOptions {
 interface Standing {
   readonly observation: Observation;
   readonly comparison: Comparison;
-  readonly objections: readonly string[];
   readonly ranked: RankedNode;
 }
 
@@ -137,8 +138,9 @@ function standingOf(observation: Observation, frame: Frame): Standing {
     promotable: observation.promotable,
     eligible: objections.length === 0,
     reasons: [...remarksOn(observation, comparison, frame), ...objections],
+    objections,
   };
-  return { observation, comparison, objections, ranked };
+  return { observation, comparison, ranked };
 }
 
 function compareToReference(observation: Observation, frame: Frame): Comparison {

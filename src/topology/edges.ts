@@ -4,19 +4,17 @@
 // fork): WAL flows when both sides say so.
 
 import type { Address } from "../conninfo/conninfo.ts";
-import type { Observation, ReachedNode, WalSender } from "./node.ts";
+import type { Observation, ReachedNode } from "./node.ts";
+import { provenSender, senderFlows, sendersOf, unclaimedSenders } from "./senders.ts";
 import type { Edge } from "./structure.ts";
 
 type Nodes = ReadonlyMap<string, Observation>;
 
-/** Sender states in which WAL flows. `startup` and `stopping` move nothing. */
-const flowing: ReadonlySet<string> = new Set(["streaming", "catchup"]);
-
-/** The edges by standby name. */
+/** The edges by standby name, in the order of the topology file. */
 export function findEdges(nodes: Nodes): ReadonlyMap<string, Edge> {
   const edges = new Map<string, Edge>();
   for (const node of nodes.values()) {
-    const edge = node.reachable ? edgeOfReached(node, nodes) : edgeBySenders(node, nodes);
+    const edge = node.reachable ? edgeOfReached(node, nodes) : edgeBySender(node, nodes);
     if (edge !== null) edges.set(node.name, edge);
   }
   return edges;
@@ -24,109 +22,89 @@ export function findEdges(nodes: Nodes): ReadonlyMap<string, Edge> {
 
 function edgeOfReached(node: ReachedNode, nodes: Nodes): Edge | null {
   if (node.role === "primary") return null;
-  return edgeByReceiver(node, nodes) ?? edgeBySenders(node, nodes) ?? edgeBySetting(node, nodes);
+  return edgeByReceiver(node, nodes) ?? edgeBySender(node, nodes) ?? edgeBySetting(node, nodes);
 }
 
 function edgeByReceiver(node: ReachedNode, nodes: Nodes): Edge | null {
-  const receiver = node.receiver;
-  if (receiver === null || receiver.senderHost === null || receiver.senderPort === null)
+  const { receiver } = node;
+  if (receiver === null || receiver.senderHost === null || receiver.senderPort === null) {
     return null;
+  }
   const address: Address = { host: receiver.senderHost, hostaddr: null, port: receiver.senderPort };
-  const upstream = nodeAt(address, node, nodes);
-  const streaming =
-    receiver.status === "streaming" && (upstream === null || senderFlows(upstream, node));
+  // A standby may know its upstream by another name than the topology file does: its sender row tells.
+  const upstream = nodeAt(address, node, nodes) ?? claimOn(node, nodes)?.upstream ?? null;
+  const confirmed = upstream === null || upstreamConfirms(upstream, node, nodes);
   return {
     standby: node.name,
     upstream: upstream?.name ?? null,
     address,
-    streaming,
+    streaming: receiver.status === "streaming" && confirmed,
     evidence: "receiver",
+  };
+}
+
+/** A node whose own word is not to be had (unreachable, or we may not see its receiver) may still be seen from above. */
+function edgeBySender(node: Observation, nodes: Nodes): Edge | null {
+  const claim = claimOn(node, nodes);
+  if (claim === null) return null;
+  return {
+    standby: node.name,
+    upstream: claim.upstream.name,
+    address: claim.upstream.addresses[0] ?? null,
+    streaming: senderFlows(claim.row),
+    evidence: "sender",
   };
 }
 
 function edgeBySetting(node: ReachedNode, nodes: Nodes): Edge | null {
   const address = node.configuredUpstream;
   if (address === null) return null;
-  const upstream = nodeAt(address, node, nodes);
-  return {
-    standby: node.name,
-    upstream: upstream?.name ?? null,
-    address,
-    streaming: false,
-    evidence: "setting",
-  };
+  const upstream = nodeAt(address, node, nodes)?.name ?? null;
+  return { standby: node.name, upstream, address, streaming: false, evidence: "setting" };
 }
 
-/** A node whose own word is not to be had (unreachable, or we may not see its receiver) may still be seen from above. */
-function edgeBySenders(node: Observation, nodes: Nodes): Edge | null {
+/** The one node that has a sender row which can only be this standby's. */
+function claimOn(standby: Observation, nodes: Nodes) {
   const claims = [...nodes.values()].flatMap((upstream) => {
-    if (!upstream.reachable || upstream.name === node.name) return [];
-    const rows = sendersOf(upstream, node);
-    return rows.length === 0 ? [] : [{ upstream, rows }];
+    if (!upstream.reachable || upstream.name === standby.name) return [];
+    const row = provenSender(upstream, standby, nodes);
+    return row === null ? [] : [{ upstream, row }];
   });
   const [claim, ...others] = claims;
-  if (claim === undefined || others.length > 0) return null;
-  const address = claim.upstream.addresses[0] ?? null;
-  const streaming = claim.rows.some((row) => flowing.has(row.state));
-  return {
-    standby: node.name,
-    upstream: claim.upstream.name,
-    address,
-    streaming,
-    evidence: "sender",
-  };
+  return claim === undefined || others.length > 0 ? null : claim;
 }
 
 /** The node that answers to an address. Where several do, the one whose sender rows know the standby, if only one does. */
 function nodeAt(address: Address, standby: ReachedNode, nodes: Nodes): Observation | null {
-  const all = [...nodes.values()].filter((node) =>
-    node.addresses.some((each) => sameAddress(each, address)),
-  );
-  if (all.length <= 1) return all[0] ?? null;
-  const known = all.filter(
+  const found = nodesAt(nodes, address);
+  if (found.length <= 1) return found[0] ?? null;
+  const [known, ...others] = found.filter(
     (node) => node.reachable && node.name !== standby.name && sendersOf(node, standby).length > 0,
   );
-  return known.length === 1 ? (known[0] ?? null) : null;
+  return known === undefined || others.length > 0 ? null : known;
 }
 
 /** Whether the upstream's side confirms that WAL flows to the standby, as far as that side can be seen. */
-function senderFlows(upstream: Observation, standby: ReachedNode): boolean {
+function upstreamConfirms(upstream: Observation, standby: ReachedNode, nodes: Nodes): boolean {
+  // Without pg_monitor the rows of others show no state: the receiver's word has to do.
   if (!upstream.reachable || upstream.missingRights.includes("pg_monitor")) return true;
   const named = sendersOf(upstream, standby);
-  const rows = named.length > 0 ? named : upstream.senders;
-  return rows.some((row) => flowing.has(row.state));
+  const rows = named.length > 0 ? named : unclaimedSenders(upstream, standby, nodes);
+  return rows.some(senderFlows);
 }
 
-/** The rows of pg_stat_replication that are this standby's: by slot where it uses one, else by name. */
-function sendersOf(upstream: ReachedNode, standby: Observation): readonly WalSender[] {
-  const slot = slotNameOf(standby);
-  const bySlot = upstream.senders.filter((row) => slot !== null && row.slotName === slot);
-  if (bySlot.length > 0) return bySlot;
-  const names = new Set(applicationNamesOf(standby));
-  return upstream.senders.filter((row) => names.has(row.applicationName));
-}
-
-function slotNameOf(standby: Observation): string | null {
-  if (!standby.reachable) return null;
-  return standby.receiver?.slotName ?? textOf(standby.settings.primary_slot_name?.value);
-}
-
-/** A receiver calls itself by application_name in primary_conninfo, else by cluster_name. */
-function applicationNamesOf(standby: Observation): readonly string[] {
-  if (!standby.reachable) return [standby.name];
-  const cluster = textOf(standby.settings.cluster_name?.value);
-  return cluster === null ? [standby.name] : [standby.name, cluster];
-}
-
-function textOf(value: string | null | undefined): string | null {
-  return value === undefined || value === "" ? null : value;
+/** The nodes that answer to an address, without looking anything up. */
+export function nodesAt(nodes: Nodes, address: Address): readonly Observation[] {
+  return [...nodes.values()].filter((node) =>
+    node.addresses.some((each) => sameAddress(each, address)),
+  );
 }
 
 /** Whether two addresses name the same place, without looking anything up. */
 export function sameAddress(a: Address, b: Address): boolean {
   if (a.port !== b.port) return false;
-  const hostsA = hostsOf(a);
-  return hostsOf(b).some((host) => hostsA.includes(host));
+  const hosts = hostsOf(a);
+  return hostsOf(b).some((host) => hosts.includes(host));
 }
 
 const loopback: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1"]);

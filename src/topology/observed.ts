@@ -27,8 +27,6 @@ export const observedCatalogue = {
   "upstream-missing":
     "The standby has no upstream: no receiver runs and primary_conninfo names none, or names none that can be read.",
   "upstream-cycle": "Standbys are each other's upstreams: no WAL can reach any of them.",
-  "upstream-not-primary":
-    "The standby's chain of upstreams ends at a primary that is not the one the cluster follows.",
   "replay-paused":
     "Replay was paused by hand: the node receives, and shows and promotes nothing new.",
   "replay-blocked":
@@ -51,7 +49,7 @@ export const observedCatalogue = {
   "slot-lost": "The slot's WAL is gone or the slot was invalidated: nobody can go on from it.",
   "slot-unreserved":
     "The slot needs WAL that the next checkpoints may remove: it is about to be lost.",
-  "slot-inactive": "Nobody uses the physical slot, and it holds WAL. Left alone it fills the disk.",
+  "slot-inactive": "Nobody uses the slot, and it holds WAL. Left alone it fills the disk.",
   "password-in-conninfo":
     "primary_conninfo holds a password. The server logs the whole setting on every reload that changes it; a passfile keeps it out of there.",
   "setting-below-primary":

@@ -24,7 +24,8 @@ export const refusalCatalogue = {
     "On PostgreSQL 13 restore_command cannot be changed without a restart, so the node cannot be brought to a proven rest while it has one.",
   "setting-out-of-reach":
     "A setting that must change comes from the server's command line, or ALTER SYSTEM is not allowed there.",
-  "missing-right": "The role lacks a right that the verb needs; the message names it.",
+  "missing-right":
+    "The role lacks a right that the verb needs, or that would have shown the node's whole state; the message names it.",
   "position-not-held": "The node does not hold the position that --require names.",
   "others-are-ahead":
     "Another reachable node has WAL that this one lacks: promoting it would lose that, and strand the other.",

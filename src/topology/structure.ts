@@ -71,13 +71,18 @@ export function isOurs(structure: Pick<Structure, "systemIdentifier">, node: Rea
   return node.systemIdentifier === structure.systemIdentifier;
 }
 
+/** This cluster's nodes that let us in, in the order of the topology file. */
+export function ourNodes(
+  structure: Pick<Structure, "nodes" | "systemIdentifier">,
+): readonly ReachedNode[] {
+  return reachedNodes(structure).filter((node) => isOurs(structure, node));
+}
+
 /** This cluster's reachable standbys, in the order of the topology file. */
 export function standbysOf(
   structure: Pick<Structure, "nodes" | "systemIdentifier">,
 ): readonly ReachedNode[] {
-  return reachedNodes(structure).filter(
-    (node) => node.role === "standby" && isOurs(structure, node),
-  );
+  return ourNodes(structure).filter((node) => node.role === "standby");
 }
 
 /** The one primary that was reached, or null when there is none or there are several. */

@@ -3,7 +3,7 @@
 
 import type { Finding } from "./finding.ts";
 import type { Address } from "../conninfo/conninfo.ts";
-import { findEdges, sameAddress } from "./edges.ts";
+import { findEdges, nodesAt } from "./edges.ts";
 import { findFindings } from "./findings.ts";
 import type { Observation } from "./node.ts";
 import { comparePrimaries, type Structure, reachedNodes } from "./structure.ts";
@@ -92,8 +92,6 @@ export function downstreamsOf(
 
 /** The name of the node that answers to an address; null when none does, or several do. */
 export function findNodeAt(topology: Pick<Topology, "nodes">, address: Address): string | null {
-  const [found, ...others] = [...topology.nodes.values()].filter((node) =>
-    node.addresses.some((each) => sameAddress(each, address)),
-  );
+  const [found, ...others] = nodesAt(topology.nodes, address);
   return found === undefined || others.length > 0 ? null : found.name;
 }

@@ -191,9 +191,14 @@ export function reached(changes: ReachedChanges): ReachedNode {
     configuredUpstream: from === undefined ? null : address(from),
     missingRights: [],
     ...fields,
-    settings: { ...defaultSettings, ...settings },
+    settings: { ...defaultSettings, ...conninfoOf(changes), ...settings },
     marks: { ...noMarks, ...marks },
   };
+}
+
+function conninfoOf({ name, from }: ReachedChanges) {
+  if (from === undefined) return {};
+  return { primary_conninfo: setting(`host=${from} port=5432 application_name=${name}`) };
 }
 
 /** A node that did not let us in: nobody listens there, by default. */

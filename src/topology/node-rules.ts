@@ -1,0 +1,168 @@
+// Rules about one node by itself: what holds its replay up, marks of ours that were left, signal files that will bite
+// at the next start.
+
+import { formatAddress } from "../conninfo/hosts.ts";
+import { aboutEach, type Said } from "./about.ts";
+import type { Finding, Severity } from "./finding.ts";
+import type { ReachedNode } from "./node.ts";
+import { settingInteger } from "./settings.ts";
+import { ourNodes, type Structure, standbysOf } from "./structure.ts";
+
+/** A mark matters on a standby; on a primary the setting sleeps until it is a standby again. */
+function severityOfMark(node: ReachedNode): Severity {
+  return node.role === "standby" ? "warning" : "note";
+}
+
+/** Replay that is held up makes the node useless as a candidate; a delay alone is meant to be. */
+export function heldUpReplay(structure: Structure): readonly Finding[] {
+  return aboutEach(standbysOf(structure), (node) => {
+    switch (node.replay) {
+      case "running":
+        return node.pauseRequested ? [pauseRequested(node)] : [];
+      case "paused":
+        return [paused(node)];
+      case "blocked":
+        return [blocked(node)];
+      case "delayed":
+        return [delayed(node)];
+    }
+  });
+}
+
+function paused(node: ReachedNode): Said {
+  return {
+    code: "replay-paused",
+    severity: "warning",
+    message: `replay on ${node.name} is paused`,
+    hint: `to go on: SELECT pg_wal_replay_resume() on ${node.name}`,
+  };
+}
+
+function pauseRequested(node: ReachedNode): Said {
+  return { ...paused(node), message: `a pause of replay on ${node.name} was asked for` };
+}
+
+function blocked(node: ReachedNode): Said {
+  const sessions = node.blockers.map((each) => {
+    const database = each.database === null ? "" : ` in ${each.database}`;
+    return `pid ${each.pid} of ${each.user ?? "a user unknown"}${database}`;
+  });
+  const by =
+    sessions.length === 0 ? "by sessions that our role may not see" : `by ${sessions.join(", ")}`;
+  return {
+    code: "replay-blocked",
+    severity: "warning",
+    message: `replay on ${node.name} is blocked ${by}`,
+    hint: `wait, or end those sessions: \`remaster quiesce ${node.name} --cancel-queries\` does`,
+  };
+}
+
+function delayed(node: ReachedNode): Said {
+  const delay = settingInteger(node, "recovery_min_apply_delay");
+  const by = delay === null || delay === 0 ? "" : ` by ${delay} ms`;
+  return {
+    code: "replay-delayed",
+    severity: "note",
+    message: `replay on ${node.name} is delayed${by}: it is no candidate`,
+  };
+}
+
+/** A mark is a claim: whether the node is still shows its receiver. */
+export function quiesceMarks(structure: Structure): readonly Finding[] {
+  return aboutEach(ourNodes(structure), (node) => {
+    if (!node.marks.quiesced) return node.marks.restoreQuiesced ? [restoreQuiesced(node)] : [];
+    if (node.role === "standby" && node.receiver !== null) return [quiesceWithoutEffect(node)];
+    return [
+      {
+        code: "quiesced",
+        severity: severityOfMark(node),
+        message: `${node.name} is quiesced: it takes no WAL from its upstream`,
+        hint: `\`remaster unquiesce ${node.name}\``,
+      },
+    ];
+  });
+}
+
+function restoreQuiesced(node: ReachedNode): Said {
+  return {
+    code: "restore-quiesced",
+    severity: severityOfMark(node),
+    message: `restore_command of ${node.name} bears the quiesce mark`,
+    hint: `\`remaster unquiesce ${node.name}\``,
+  };
+}
+
+function quiesceWithoutEffect(node: ReachedNode): Said {
+  const why = node.replay === "running" ? "" : `, and its replay is ${node.replay}`;
+  return {
+    code: "quiesce-without-effect",
+    severity: "problem",
+    message: `${node.name} bears the quiesce mark while its receiver runs (${node.receiver?.status ?? "none"})${why}`,
+    hint: `let its replay go on, then \`remaster quiesce ${node.name}\` again, or \`remaster unquiesce ${node.name}\``,
+  };
+}
+
+/** A repoint that nobody settled: both the old and the new upstream stand in the setting. */
+export function unsettledRepoints(structure: Structure): readonly Finding[] {
+  return aboutEach(ourNodes(structure), (node) => {
+    const { repointing } = node.marks;
+    if (repointing === null) return [];
+    const edge = structure.edges.get(node.name);
+    const to = edge?.upstream ?? "UPSTREAM";
+    return [
+      {
+        code: "repoint-unsettled",
+        severity: severityOfMark(node),
+        message: `${node.name} was pointed at ${formatAddress(repointing)}, and that was never settled`,
+        hint: `to settle it: \`remaster repoint ${node.name} --to ${to}\`; to take it back: \`remaster unquiesce ${node.name}\``,
+      },
+    ];
+  });
+}
+
+/** On a primary the fence holds writes off now; on a standby it would after a promotion. */
+export function fences(structure: Structure): readonly Finding[] {
+  return aboutEach(ourNodes(structure), (node) => {
+    if (!node.marks.fenced) return [];
+    const effect =
+      node.role === "primary" ? "it refuses writes" : "promoted, it would refuse writes";
+    return [
+      {
+        code: "fenced",
+        severity: "warning",
+        message: `${node.name} is fenced: ${effect}`,
+        hint: "unfence it only when no other node leads",
+      },
+    ];
+  });
+}
+
+/** A crash is enough: the postmaster finds the file and the primary comes back read-only. */
+export function leftoverStandbySignals(structure: Structure): readonly Finding[] {
+  return aboutEach(ourNodes(structure), (node) => {
+    if (node.role !== "primary" || node.standbySignal !== true) return [];
+    return [
+      {
+        code: "leftover-standby-signal",
+        severity: "problem",
+        message: `${node.name} is a primary with standby.signal in its data directory: its next start makes it a standby`,
+        hint: "remove the file, unless the node is about to be demoted",
+      },
+    ];
+  });
+}
+
+/** In point-in-time recovery our quiesce mark in restore_command would end recovery. */
+export function pointInTimeRecovery(structure: Structure): readonly Finding[] {
+  return aboutEach(standbysOf(structure), (node) => {
+    if (node.recoverySignal !== true || node.standbySignal === true) return [];
+    return [
+      {
+        code: "point-in-time-recovery",
+        severity: "warning",
+        message: `${node.name} is in point-in-time recovery, not in standby mode`,
+        hint: "remaster leaves it alone; with standby.signal in place of recovery.signal it becomes a standby",
+      },
+    ];
+  });
+}

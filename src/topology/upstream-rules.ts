@@ -1,0 +1,189 @@
+// Rules about what feeds a standby. A standby that gets nothing looks well in an idle cluster: receive equals replay and
+// the lag reads zero. So these rules look at whether WAL can flow, never at lag.
+
+import { formatAddress } from "../conninfo/hosts.ts";
+import { compareHeld, formatPosition } from "../wal/position.ts";
+import { formatLsn } from "../wal/lsn.ts";
+import { isSegmentBoundary } from "../wal/segment.ts";
+import type { Finding } from "./finding.ts";
+import { findReference } from "./lines.ts";
+import type { ReachedNode } from "./node.ts";
+import { sendersOf } from "./senders.ts";
+import { segmentSizeOf, settingText } from "./settings.ts";
+import { type Edge, reachedNode, type Structure, standbysOf } from "./structure.ts";
+
+/** A receiver gives up after wal_receiver_timeout (60 s unless set): older than that, its upstream is not to be trusted. */
+const silenceMs = 60_000;
+
+/** A standby past the fork can never follow again, whatever its receiver looks like. */
+export function divergedStandbys(structure: Structure): readonly Finding[] {
+  return divergences(structure).map(({ node, from, switchpoint }) => ({
+    code: "diverged",
+    severity: "problem",
+    node: node.name,
+    message: `${node.name} replayed up to ${node.replayed === null ? "an unknown position" : formatPosition(node.replayed)}, which is not in the history of ${from.name}${switchpoint}`,
+    hint: `${node.name} cannot follow as it is: rewind it or rebuild it`,
+  }));
+}
+
+function divergences(structure: Structure) {
+  const standbys = standbysOf(structure).filter((node) => node.received !== null);
+  const primary = reachedNode(structure, structure.primaries[0] ?? "");
+  const from = primary ?? findReference(standbys, structure.histories)?.node ?? null;
+  if (from === null) return [];
+  return standbys.flatMap((node) => {
+    const { relation, switchpoint } = compareHeld(node, from, structure.histories);
+    if (relation !== "diverged") return [];
+    const at = switchpoint === null ? "" : ` after ${formatPosition(switchpoint)}`;
+    return [{ node, from, switchpoint: at }];
+  });
+}
+
+/** The upstream lives and nothing flows: a receiver in a loop, a sender in `startup` for ever, no receiver at all. */
+export function notFollowing(structure: Structure): readonly Finding[] {
+  const diverged = new Set(divergences(structure).map(({ node }) => node.name));
+  return standbysOf(structure).flatMap((node) => {
+    const edge = structure.edges.get(node.name);
+    if (edge === undefined || edge.streaming || diverged.has(node.name)) return [];
+    if (node.marks.quiesced && node.receiver === null) return [];
+    const upstream = edge.upstream === null ? null : structure.nodes.get(edge.upstream);
+    if (upstream?.reachable === false) return [];
+    const from = edge.upstream ?? placeOf(edge);
+    return [
+      {
+        code: "standby-not-following",
+        severity: "problem",
+        node: node.name,
+        message: `${node.name} gets no WAL from ${from}: ${whatStandsStill(node, upstream ?? null)}`,
+        hint:
+          edge.upstream === null
+            ? `see the log of ${node.name}`
+            : `see the log of ${node.name}; to try again: \`remaster repoint ${node.name} --to ${edge.upstream}\``,
+      },
+    ];
+  });
+}
+
+function whatStandsStill(node: ReachedNode, upstream: ReachedNode | null): string {
+  const { receiver } = node;
+  if (receiver === null) return "it runs no receiver";
+  const states = upstream === null ? [] : sendersOf(upstream, node).map((row) => row.state);
+  const senders =
+    states.length === 0
+      ? "no sender there that streams to it"
+      : `the sender in ${states.join(", ")}`;
+  return upstream === null
+    ? `its receiver is in ${receiver.status}`
+    : `its receiver is in ${receiver.status}, ${senders}`;
+}
+
+function placeOf(edge: Edge): string {
+  return edge.address === null ? "an unknown upstream" : formatAddress(edge.address);
+}
+
+/** A frozen upstream leaves its receivers in `streaming` for longer than any patience. */
+export function silentReceivers(structure: Structure): readonly Finding[] {
+  return standbysOf(structure).flatMap((node) => {
+    const age = node.receiver?.lastMessageAgeMs ?? null;
+    if (node.receiver?.status !== "streaming" || age === null || age <= silenceMs) return [];
+    return [
+      {
+        code: "receiver-silent",
+        severity: "warning",
+        node: node.name,
+        message: `${node.name} streams, and had no message for ${Math.round(age / 1000)} s`,
+        hint: "see whether its upstream is frozen, or the network in between",
+      },
+    ];
+  });
+}
+
+/** The primary was killed in the middle of a record that crosses a segment: such a standby may never follow another. */
+export function tornTails(structure: Structure): readonly Finding[] {
+  return standbysOf(structure).flatMap((node) => {
+    const { receiveLsn, replayLsn } = node;
+    if (receiveLsn === null || replayLsn === null || receiveLsn <= replayLsn) return [];
+    if (node.replay !== "running" || node.receiver?.status === "streaming") return [];
+    if (!isSegmentBoundary(receiveLsn, segmentSizeOf(node))) return [];
+    return [
+      {
+        code: "torn-tail",
+        severity: "warning",
+        node: node.name,
+        message: `${node.name} received up to ${formatLsn(receiveLsn)}, the end of a segment, and replayed to ${formatLsn(replayLsn)}: its last record may be torn`,
+        hint: `if it does not follow after a promotion: \`remaster heal ${node.name} --to PRIMARY\``,
+      },
+    ];
+  });
+}
+
+/** A dead upstream starves everything below it: said once per upstream, with all who hang on it. */
+export function deadUpstreams(structure: Structure): readonly Finding[] {
+  return [...structure.nodes.values()].flatMap((node) => {
+    if (node.reachable) return [];
+    const starved = [...structure.edges.values()]
+      .filter((edge) => edge.upstream === node.name && !edge.streaming)
+      .map((edge) => edge.standby);
+    if (starved.length === 0) return [];
+    const [leader] = structure.primaries;
+    return [
+      {
+        code: "upstream-unreachable",
+        severity: "problem",
+        node: node.name,
+        message: `no WAL reaches ${starved.join(", ")}: the upstream ${node.name} cannot be reached`,
+        hint:
+          leader === undefined
+            ? "see `remaster compare-lsn`, then `remaster failover`"
+            : `\`remaster repoint ${starved.join(" ")} --to ${leader}\``,
+      },
+    ];
+  });
+}
+
+/** What feeds the standby is nowhere in the file: nothing can be said of it, and a failover cannot see it. */
+export function unknownUpstreams(structure: Structure): readonly Finding[] {
+  return standbysOf(structure).flatMap((node) => {
+    const edge = structure.edges.get(node.name);
+    if (edge === undefined || edge.upstream !== null || edge.address === null) return [];
+    return [
+      {
+        code: "upstream-unknown",
+        severity: "warning",
+        node: node.name,
+        message: `the upstream of ${node.name}, ${placeOf(edge)}, is no node of the topology file`,
+        hint: "add it, or say with `replication` under which address standbys reach a node",
+      },
+    ];
+  });
+}
+
+/** A standby of the archive alone is meant to be; one without either source is not. */
+export function missingUpstreams(structure: Structure): readonly Finding[] {
+  return standbysOf(structure).flatMap((node) => {
+    if (structure.edges.has(node.name) || node.receiver !== null) return [];
+    const hidden = node.settings.primary_conninfo?.value === null;
+    const archive = settingText(node, "restore_command") !== null;
+    return [
+      {
+        code: "upstream-missing",
+        severity: hidden || archive ? "note" : "warning",
+        node: node.name,
+        message: hidden
+          ? `${node.name} runs no receiver, and our role may not read its primary_conninfo`
+          : `${node.name} has no upstream${archive ? ": it lives off the archive" : ""}`,
+        hint: `to give it one: \`remaster repoint ${node.name} --to UPSTREAM\``,
+      },
+    ];
+  });
+}
+
+/** A ring of standbys gets WAL from nowhere. */
+export function upstreamCycles(structure: Structure): readonly Finding[] {
+  return structure.cycles.map((cycle) => ({
+    code: "upstream-cycle",
+    severity: "problem",
+    message: `standbys are their own upstreams: ${[...cycle, cycle[0] ?? ""].join(" <- ")}`,
+    hint: `\`remaster repoint ${cycle[0] ?? "NODE"} --to ${structure.primaries[0] ?? "PRIMARY"}\``,
+  }));
+}
