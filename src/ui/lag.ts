@@ -16,10 +16,10 @@ export interface Lag {
 
 const unknown: Lag = { bytes: null, seconds: null, diverged: false };
 
-/** Against the primary, or, where there is none, the reachable node that has most. Null for the reference itself. */
+/** Against the primary, or, where there is none, the reachable node that has most. Null for a primary. */
 export function lagOf(topology: Topology, node: ReachedNode): Lag | null {
   const reference = referenceOf(topology);
-  if (reference === null || node.role === "primary" || node.name === reference.name) return null;
+  if (reference === null || node.role === "primary") return null;
   if (node.systemIdentifier !== topology.systemIdentifier) return unknown;
   if (reference.received === null || node.replayed === null) return unknown;
   const held = compareHeld(node, reference, topology.histories);

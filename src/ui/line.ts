@@ -52,11 +52,14 @@ function characterWidth(character: string): number {
     : 1;
 }
 
-/** Breaks a text into lines of at most `width` columns at its spaces; a longer word stands alone and is not cut. */
+const breakable = /(?<!\d) | (?!(?:[kMGTPE]?B|ms|s|min|h)\b)/;
+
+/** Breaks a text into lines of at most `width` columns at its spaces, but not between a number and its unit; a longer word
+ * stands alone and is not cut. */
 export function fold(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let current = "";
-  for (const word of text.split(" ").filter((part) => part !== "")) {
+  for (const word of text.split(breakable).filter((part) => part !== "")) {
     if (current !== "" && textWidth(current) + 1 + textWidth(word) > width) {
       lines.push(current);
       current = word;

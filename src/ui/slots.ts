@@ -4,9 +4,17 @@
 import type { Observation, Slot } from "../topology/node.ts";
 import { formatLsn } from "../wal/lsn.ts";
 
-export function slotNotes(node: Observation): readonly string[] {
+export interface SlotNote {
+  readonly text: string;
+  /** Its WAL is lost, or about to be. */
+  readonly failing: boolean;
+}
+
+export function slotNotes(node: Observation): readonly SlotNote[] {
   if (!node.reachable) return [];
-  return node.slots.filter(matters).map(noteOf);
+  return node.slots
+    .filter(matters)
+    .map((slot) => ({ text: noteOf(slot), failing: isFailing(slot) }));
 }
 
 function matters(slot: Slot): boolean {

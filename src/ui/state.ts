@@ -3,6 +3,7 @@
 
 import { formatAddress } from "../conninfo/hosts.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
+import type { Edge } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import type { Style } from "./line.ts";
 import { formatBytes } from "./quantity.ts";
@@ -30,9 +31,16 @@ function flowWords(topology: Topology, node: ReachedNode): readonly string[] {
   const edge = topology.edges.get(node.name);
   if (node.marks.quiesced && node.receiver === null) return ["quiesced"];
   if (edge === undefined) return ["no upstream"];
-  const foreign =
-    edge.upstream === null && edge.address !== null ? ` from ${formatAddress(edge.address)}` : "";
-  return [`${edge.streaming ? "streaming" : "not streaming"}${foreign}`];
+  return [`${edge.streaming ? "streaming" : "not streaming"}${source(topology, edge)}`];
+}
+
+/** Said where the tree does not show it: an upstream outside the file, or one that closes a cycle. */
+function source(topology: Topology, edge: Edge): string {
+  if (edge.upstream === null) {
+    return edge.address === null ? "" : ` from ${formatAddress(edge.address)}`;
+  }
+  const closesCycle = topology.cycles.some(([head]) => head === edge.standby);
+  return closesCycle ? ` from ${edge.upstream}, a cycle` : "";
 }
 
 function replayWords(node: ReachedNode): readonly string[] {

@@ -8,6 +8,8 @@ export interface Row {
   readonly rest: Span;
   /** What stands in the first column of continuation lines (a tree's guides). */
   readonly guide?: Span;
+  /** Lines under the row, from the first column on: they take no part in the columns. */
+  readonly notes?: readonly Span[];
 }
 
 export interface TableOptions {
@@ -32,19 +34,19 @@ export function renderTable(rows: readonly Row[], options: TableOptions): readon
   );
   const left = widths.reduce((sum, width) => sum + (width === 0 ? 0 : width + gap), 0);
   return all.flatMap((row) =>
-    rowLines(row, { widths, left, right: options.right ?? [], room: options.columns - left }),
+    rowLines(row, { columns: options.columns, widths, left, right: options.right ?? [] }),
   );
 }
 
 interface Measures {
+  readonly columns: number;
   readonly widths: readonly number[];
   readonly left: number;
   readonly right: readonly number[];
-  readonly room: number;
 }
 
 function rowLines(row: Row, measures: Measures): readonly Line[] {
-  const { widths, left, right, room } = measures;
+  const { columns, widths, left, right } = measures;
   const cells = widths.flatMap((width, column) => {
     if (width === 0) return [];
     const cell = row.cells[column] ?? span("");
@@ -52,7 +54,7 @@ function rowLines(row: Row, measures: Measures): readonly Line[] {
     const filled = right.includes(column) ? [padding, cell] : [cell, padding];
     return [...filled, span(" ".repeat(gap))];
   });
-  const [first = "", ...more] = fold(row.rest.text, Math.max(narrowest, room));
+  const [first = "", ...more] = fold(row.rest.text, Math.max(narrowest, columns - left));
   const guide = row.guide ?? span("");
   return [
     [...cells, { text: first, style: row.rest.style }],
@@ -61,5 +63,16 @@ function rowLines(row: Row, measures: Measures): readonly Line[] {
       span(" ".repeat(Math.max(0, left - widthOf([guide])))),
       { text, style: row.rest.style },
     ]),
+    ...(row.notes ?? []).flatMap((note) => noteLines(note, guide, columns)),
   ];
+}
+
+function noteLines(note: Span, guide: Span, columns: number): readonly Line[] {
+  const indent = span("  ");
+  const room = columns - widthOf([guide, indent]);
+  return fold(note.text, Math.max(narrowest, room)).map((text, index) => [
+    guide,
+    index === 0 ? span("") : indent,
+    { text, style: note.style },
+  ]);
 }

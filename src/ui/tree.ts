@@ -59,10 +59,9 @@ function branchRows(branch: Branch, indent: { own: string; below: string }): rea
   if (node === undefined || seen.has(name)) return [];
   seen.add(name);
   const children = directDownstreamsOf(topology, name).filter((child) => !seen.has(child));
-  const guide = span(indent.below + (children.length > 0 ? guides.through : ""), "faint");
+  const guide = span(indent.below + (children.length > 0 ? guides.through : guides.blank), "faint");
   return [
-    nodeRow(topology, node, { own: indent.own, guide }),
-    ...slotNotes(node).map((note) => ({ cells: [guide], rest: span(note, "faint"), guide })),
+    { ...nodeRow(topology, node, { own: indent.own, guide }), notes: notesOf(node) },
     ...children.flatMap((child, index) => {
       const isLast = index === children.length - 1;
       return branchRows(
@@ -74,6 +73,10 @@ function branchRows(branch: Branch, indent: { own: string; below: string }): rea
       );
     }),
   ];
+}
+
+function notesOf(node: Observation): readonly Span[] {
+  return slotNotes(node).map(({ text, failing }) => span(text, failing ? "warning" : "faint"));
 }
 
 function nodeRow(
