@@ -15,11 +15,12 @@ const keptCharacters = 400;
 
 /** The end of an output on one line, without what looks like a password. */
 export function lastWords(output: string): string {
-  const line = output
+  const redact = (line: string) =>
+    secrets.reduce((text, [pattern, by]) => text.replace(pattern, by), line);
+  const redacted = output
     .split("\n")
-    .map((part) => part.trim())
-    .filter((part) => part !== "")
+    .map((line) => redact(line).trim())
+    .filter((line) => line !== "")
     .join("; ");
-  const redacted = secrets.reduce((text, [pattern, by]) => text.replace(pattern, by), line);
   return redacted.length > keptCharacters ? `...${redacted.slice(-keptCharacters)}` : redacted;
 }

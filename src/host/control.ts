@@ -3,12 +3,13 @@
 // more; a server that does not stop cleanly in its time is ended, because whoever asks needs to know that it is gone.
 // Server output goes to remaster-start.log in the data directory: pg_ctl without -l would leave it to a broken pipe.
 
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type CommandResult, runCommand } from "./command.ts";
 import { ControlError, lastWords } from "./control-error.ts";
 import {
+  clearLockOfZombie,
   type DataDirectory,
   livenessOf,
   openDataDirectory,
@@ -97,11 +98,13 @@ async function startByPgCtl(pgCtl: PgCtl, limit: TimeLimit): Promise<void> {
       `${pgCtl.data} holds no postgresql.conf, so pg_ctl cannot start it; use control.start with your system's command`,
     );
   });
+  await clearLockOfZombie(directory.path);
   const log = join(directory.path, "remaster-start.log");
-  checkResult(
-    "pg_ctl start",
-    await runPgCtl(pgCtl, directory, { args: ["-l", log, "start"], limit }),
-  );
+  const before = (await readFile(log, "utf8").catch(() => "")).length;
+  const result = await runPgCtl(pgCtl, directory, { args: ["-l", log, "start"], limit });
+  if (result.exitCode === 0) return;
+  const said = (await readFile(log, "utf8").catch(() => "")).slice(before);
+  checkResult("pg_ctl start", { ...result, output: said.trim() === "" ? result.output : said });
 }
 
 /** A server that runs already may still be on its way up. */

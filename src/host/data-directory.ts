@@ -2,11 +2,11 @@
 // server left proves nothing, and its number may belong to another program by now; a postmaster that was killed alone
 // leaves backends that may still commit (13 to 18). Only "no process works in the directory" means stopped.
 
-import { readFile, realpath, stat } from "node:fs/promises";
+import { readFile, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ControlError } from "./control-error.ts";
 import type { Account } from "./command.ts";
-import { type ProcessEntry, processesIn, signalProcess } from "./processes.ts";
+import { isZombie, type ProcessEntry, processesIn, signalProcess } from "./processes.ts";
 
 export interface DataDirectory {
   /** Without symbolic links. */
@@ -71,4 +71,13 @@ export async function pidFileStatus(data: string): Promise<string | null> {
   const pid = Number(lines[0]);
   if (!Number.isInteger(pid) || pid <= 1 || !signalProcess(pid, 0)) return null;
   return lines[7]?.trim() ?? null;
+}
+
+/** Takes away the pid file of a server that ended and was not reaped by its parent: PostgreSQL takes a zombie for a
+ * running server and would not start (13 to 18). Its check of the shared memory segment still guards the directory. */
+export async function clearLockOfZombie(data: string): Promise<void> {
+  const pid = Number((await pidFile(data))[0]);
+  if (!Number.isInteger(pid) || pid <= 1 || !(await isZombie(pid))) return;
+  if ((await processesIn(data)).length > 0) return;
+  await rm(join(data, "postmaster.pid"), { force: true });
 }

@@ -30,18 +30,23 @@ export async function processesIn(directory: string): Promise<readonly ProcessEn
   const links = await Promise.all(
     names.map((name) => readlink(`/proc/${name}/cwd`).catch(errorCode)),
   );
-  const isInside = (path: string) => path === directory || path.startsWith(`${directory}/`);
   const unseen = process.getuid?.() === 0 && links.includes("EACCES");
-  const wanted = names.filter((_, index) => unseen || isInside(links[index] ?? ""));
-  const entries = await Promise.all(wanted.map((name) => readProc(Number(name), directory)));
-  const found = entries.filter((entry) => entry !== null);
+  const candidates = names.flatMap((name, index) => {
+    const link = links[index] ?? "";
+    const worksThere = link === directory || link.startsWith(`${directory}/`);
+    return worksThere || unseen ? [readProc(Number(name), { directory, worksThere })] : [];
+  });
+  const found = (await Promise.all(candidates)).filter((entry) => entry !== null);
   return unseen ? withDescendants(found) : found;
 }
 
-// A kernel thread, a process that just ended and a zombie have no working directory: ENOENT.
+// EACCES where we may not look; a kernel thread or a process that just ended has no working directory.
 const errorCode = (error: unknown) => (error as NodeJS.ErrnoException).code ?? "";
 
-async function readProc(pid: number, directory: string): Promise<Candidate | null> {
+async function readProc(
+  pid: number,
+  where: { readonly directory: string; readonly worksThere: boolean },
+): Promise<Candidate | null> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");
     // The name may hold spaces and brackets: what follows starts after the last bracket.
@@ -53,7 +58,7 @@ async function readProc(pid: number, directory: string): Promise<Candidate | nul
       parent: Number(parent),
       stopped: state === "T",
       title,
-      inside: names(title, directory),
+      inside: where.worksThere || isNamedBy(title, where.directory),
     };
   } catch {
     // It ended while we looked.
@@ -76,14 +81,14 @@ async function listByPs(directory: string): Promise<readonly Candidate[]> {
         parent: Number(match[2]),
         stopped: match[3]?.startsWith("T") === true,
         title,
-        inside: names(title, directory),
+        inside: isNamedBy(title, directory),
       },
     ];
   });
 }
 
 /** A server program whose command line names the directory after -D. */
-function names(title: string, directory: string): boolean {
+function isNamedBy(title: string, directory: string): boolean {
   const at = title.indexOf(` -D ${directory}`);
   if (at < 0) return false;
   return /^(?:$|[/ ])/.test(title.slice(at + ` -D ${directory}`.length));
@@ -116,6 +121,18 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean 
     if (code === "EPERM" && signal === 0) return true;
     throw error;
   }
+}
+
+/** Whether a process has ended and only waits for its parent to notice; some parents (pid 1 of a container) never do. */
+export async function isZombie(pid: number): Promise<boolean> {
+  if (process.platform !== "linux") {
+    const { stdout } = await run("ps", ["-o", "stat=", "-p", String(pid)]).catch(() => ({
+      stdout: "",
+    }));
+    return stdout.startsWith("Z");
+  }
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
 }
 
 /** Kills every process that works in the directory, and sees them gone. */

@@ -7,7 +7,7 @@ import { open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Account, runCommand } from "../host/command.ts";
-import { pidFile, pidFileStatus } from "../host/data-directory.ts";
+import { clearLockOfZombie, pidFile, pidFileStatus } from "../host/data-directory.ts";
 import {
   killProcessesIn,
   type ProcessEntry,
@@ -44,6 +44,7 @@ export class PortTaken extends Error {
 /** Starts the server unless it runs, and waits until it lets sessions in. */
 export async function startServer(server: Server, deadlineMs = 60_000): Promise<void> {
   if ((await postmasterPid(server)) !== null) return untilReady(server, deadlineMs, () => null);
+  await clearLockOfZombie(server.dataDir);
   const startLog = join(dirname(server.logFile), `${server.name}.start.log`);
   const output = await open(startLog, "w", 0o644);
   let failure: string | null = null;
