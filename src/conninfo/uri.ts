@@ -29,6 +29,19 @@ export function parseUri(text: string): UriPairs {
   }
 }
 
+/** Where the query of a URI begins, behind its `?`; null when it has none or does not parse. */
+export function queryStart(text: string): number | null {
+  try {
+    const start = scheme.exec(text)?.[0].length ?? 0;
+    const hosts = readHosts(text, readCredentials(text, start).end);
+    const question = text.indexOf("?", hosts.end);
+    return question < 0 ? null : question + 1;
+  } catch (error) {
+    if (error instanceof UriError) return null;
+    throw error;
+  }
+}
+
 function readUri(text: string): [string, string][] {
   const start = scheme.exec(text)?.[0].length ?? 0;
   const { pairs, end: hostsStart } = readCredentials(text, start);
@@ -127,8 +140,8 @@ function unknownParameter(keyword: string): string {
 
 /** Percent-decoding as in conninfo_uri_decode of 18: blanks around are dropped, blanks within refused. */
 export function decodeUri(text: string): string {
-  const trimmed = text.replace(/^ +/, "").replace(/[ \t\n\v\f\r]+$/, "");
-  if (/[ \t\n\v\f\r]/.test(trimmed)) {
+  const trimmed = text.replace(/^ +| +$/g, "");
+  if (trimmed.includes(" ")) {
     throw new UriError("unexpected space (write it as %20)");
   }
   const bytes: number[] = [];

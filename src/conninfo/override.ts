@@ -1,0 +1,187 @@
+// The in-band marks in primary_conninfo and restore_command, as text: a mark overrides the setting and keeps the old
+// value byte for byte in front of it (or behind), so that whoever finds it can take it away.
+// libpq lets a later keyword override an earlier one, in keyword strings and in the query of a URI (13, 15, 18).
+// Refuses a value that does not read back as its own with the override in force: a mark that does nothing is a lie.
+
+import type { Address, Conninfo } from "./conninfo.ts";
+import { parseHosts } from "./hosts.ts";
+import { parseConninfo } from "./parse.ts";
+import { isUri, queryStart } from "./uri.ts";
+
+/** A socket directory that nobody has: a receiver sent there gets "no such file" at once. */
+export const quiescedHost = "/remaster/quiesced";
+
+const quiescedAddress: Address = { host: quiescedHost, hostaddr: null, port: 5432 };
+
+export type Overridden =
+  | { readonly ok: true; readonly value: string }
+  /** One line without values: a conninfo may hold a password. */
+  | { readonly ok: false; readonly message: string };
+
+export interface ConninfoMarks {
+  /** The value without marks, byte for byte. */
+  readonly base: string;
+  readonly quiesced: boolean;
+  /** Where an unsettled repoint leads. */
+  readonly repointing: Address | null;
+}
+
+/** primary_conninfo with the quiesce mark, in place of any mark that it bears. An empty value can be marked too. */
+export function markQuiesced(value: string): Overridden {
+  return override(readMarks(value).base, quiescedAddress, "quiesce");
+}
+
+/** primary_conninfo led to another upstream, the old value kept, in place of any mark that it bears. */
+export function markRepointed(value: string, upstream: Address): Overridden {
+  return override(readMarks(value).base, upstream, "repoint");
+}
+
+/** Which marks a value bears. The outermost is in force; any that stand below it are taken off as well. */
+export function readMarks(value: string): ConninfoMarks {
+  const outer = takeOff(value);
+  if (outer === null) return { base: value, quiesced: false, repointing: null };
+  let { base } = outer;
+  for (let inner = takeOff(base); inner !== null; inner = takeOff(base)) base = inner.base;
+  const quiesced = outer.kind === "quiesce";
+  return { base, quiesced, repointing: quiesced ? null : outer.address };
+}
+
+/** The value without marks, byte for byte as it was. */
+export function withoutMarks(value: string): string {
+  return readMarks(value).base;
+}
+
+type MarkKind = "quiesce" | "repoint";
+
+function override(base: string, address: Address, kind: MarkKind): Overridden {
+  const parsed = parseConninfo(base);
+  if (!parsed.ok) return { ok: false, message: `primary_conninfo: ${parsed.message}` };
+  const value = base + (isUri(base) ? uriMark(base, address, kind) : keywordMark(address, kind));
+  const reread = parseConninfo(value);
+  const wanted = { ...parsed.conninfo, ...overriding(address, kind) };
+  if (!reread.ok || !sameConninfo(reread.conninfo, wanted)) {
+    return {
+      ok: false,
+      message: "primary_conninfo cannot be overridden behind its end: does it end in a backslash?",
+    };
+  }
+  if (takeOff(value)?.base !== base) {
+    return { ok: false, message: "primary_conninfo cannot be overridden and restored exactly" };
+  }
+  return { ok: true, value };
+}
+
+function overriding(address: Address, kind: MarkKind): Conninfo {
+  return {
+    hostaddr: address.hostaddr ?? "",
+    host: address.host,
+    port: String(address.port),
+    ...(kind === "repoint" ? { target_session_attrs: "any" } : {}),
+  };
+}
+
+/** The quiesce mark is always the same text; the order and quoting of a repoint mark are fixed. */
+function keywordMark(address: Address, kind: MarkKind): string {
+  if (kind === "quiesce") return ` hostaddr='' host=${quiescedHost} port=${quiescedAddress.port}`;
+  return ` hostaddr=${quoted(address.hostaddr ?? "")} host=${quoted(address.host)} port=${address.port} target_session_attrs=any`;
+}
+
+function quoted(value: string): string {
+  return `'${value.replace(/[\\']/g, "\\$&")}'`;
+}
+
+/** Behind a `?` or `&` that ends the base, port comes first: so the base's own separator is told from the mark's. */
+function uriMark(base: string, address: Address, kind: MarkKind): string {
+  const host = `host=${encodeURIComponent(address.host)}`;
+  const port = `port=${address.port}`;
+  const rest = `hostaddr=${encodeURIComponent(address.hostaddr ?? "")}${kind === "repoint" ? "&target_session_attrs=any" : ""}`;
+  const query = queryStart(base);
+  if (query === null) return `?${host}&${port}&${rest}`;
+  if (query === base.length || base.endsWith("&")) return `${port}&${host}&${rest}`;
+  return `&${host}&${port}&${rest}`;
+}
+
+const quotedText = String.raw`'((?:[^'\\]|\\.)*)'`;
+const keywordRepoint = new RegExp(
+  ` hostaddr=${quotedText} host=${quotedText} port=(\\d+) target_session_attrs=any$`,
+  "s",
+);
+const uriEnd = String.raw`&hostaddr=[^&=]*(&target_session_attrs=any)?$`;
+const uriMarks = [
+  new RegExp(String.raw`[?&]host=[^&=?]*&port=\d+${uriEnd}`),
+  new RegExp(String.raw`(?<=[?&])port=\d+&host=[^&=?]*${uriEnd}`),
+];
+
+interface TakenOff {
+  readonly base: string;
+  readonly kind: MarkKind;
+  readonly address: Address;
+}
+
+/** The outermost mark, seen as text and confirmed by what the whole value means. */
+function takeOff(value: string): TakenOff | null {
+  const found = isUri(value) ? findUriMark(value) : findKeywordMark(value);
+  if (found === null) return null;
+  const parsed = parseConninfo(value);
+  if (!parsed.ok) return null;
+  const hosts = parseHosts(parsed.conninfo);
+  if (!hosts.ok) return null;
+  const [address, ...others] = hosts.addresses;
+  if (address === undefined || others.length > 0) return null;
+  const isQuiesced = address.host === quiescedHost && address.hostaddr === null;
+  if (found.kind === "quiesce" && !isQuiesced) return null;
+  // The text must be a mark of ours to the letter, or a user's own end of the string would be taken off.
+  const mark = isUri(value)
+    ? uriMark(found.base, address, found.kind)
+    : keywordMark(address, found.kind);
+  return found.base + mark === value ? { ...found, address } : null;
+}
+
+function findKeywordMark(value: string): { base: string; kind: MarkKind } | null {
+  const quiesce = keywordMark(quiescedAddress, "quiesce");
+  if (value.endsWith(quiesce)) return { base: value.slice(0, -quiesce.length), kind: "quiesce" };
+  const match = keywordRepoint.exec(value);
+  return match === null ? null : { base: value.slice(0, match.index), kind: "repoint" };
+}
+
+function findUriMark(value: string): { base: string; kind: MarkKind } | null {
+  for (const pattern of uriMarks) {
+    const match = pattern.exec(value);
+    if (match === null) continue;
+    const base = value.slice(0, match.index);
+    return { base, kind: match[1] === undefined ? "quiesce" : "repoint" };
+  }
+  return null;
+}
+
+function sameConninfo(a: Conninfo, b: Conninfo): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
+
+/** In front of a restore_command: the shell runs `false` and takes the rest for a comment. */
+const restorePrefix = "false # ";
+
+/** restore_command with the quiesce mark. An empty one restores nothing and stays as it is. */
+export function markRestoreQuiesced(value: string): Overridden {
+  const { base } = readRestoreMark(value);
+  if (base === "") return { ok: true, value: base };
+  // The comment ends with its line: the second one would run.
+  if (/[\n\r]/.test(base)) {
+    return {
+      ok: false,
+      message: "restore_command has several lines, so it cannot be disabled in place",
+    };
+  }
+  return { ok: true, value: restorePrefix + base };
+}
+
+/** Whether restore_command bears the quiesce mark, and what it is without. */
+export function readRestoreMark(value: string): {
+  readonly base: string;
+  readonly quiesced: boolean;
+} {
+  let base = value;
+  while (base.startsWith(restorePrefix)) base = base.slice(restorePrefix.length);
+  return { base, quiesced: base !== value };
+}
