@@ -135,6 +135,20 @@ export async function isZombie(pid: number): Promise<boolean> {
   return stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
 }
 
+/** When a process was started, as the system writes it: with its number, it names one process. Null when it is gone. */
+export async function processBirth(pid: number): Promise<string | null> {
+  if (process.platform !== "linux") {
+    const { stdout } = await run("ps", ["-o", "lstart=", "-p", String(pid)]).catch(() => ({
+      stdout: "",
+    }));
+    return stdout.trim() === "" ? null : stdout.trim();
+  }
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // proc(5): starttime is field 22, state is field 3 and the first after the name.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" ? null : (fields[19] ?? null);
+}
+
 /** Kills every process that works in the directory, and sees them gone. */
 export async function killProcessesIn(directory: string, deadlineMs: number): Promise<void> {
   const until = performance.now() + deadlineMs;

