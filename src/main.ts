@@ -17,11 +17,12 @@ async function run(): Promise<void> {
   const { bugLines } = await import("./cli/bug.ts");
   const { ProcessOutput } = await import("./cli/process-output.ts");
   const interrupt = new AbortController();
-  const stdout = new ProcessOutput(process.stdout);
-  const stderr = new ProcessOutput(process.stderr);
+  const stdout = new ProcessOutput(process.stdout, 1);
+  const stderr = new ProcessOutput(process.stderr, 2);
   const edge: Edge = {
     env: process.env,
     stdinIsTTY: isatty(0),
+    stdin: () => process.stdin,
     stdout,
     stderr,
     interrupt: interrupt.signal,

@@ -20,7 +20,7 @@ export function renderProgramHelp(verbs: readonly KnownVerb[]): string {
   const options = [...globalOptions, helpOption, versionOption];
   return [
     "usage: remaster VERB [NODE...] [OPTIONS]\n",
-    "Change the primary of a PostgreSQL streaming-replication cluster without losing a row.\n",
+    "Change the primary of a PostgreSQL streaming cluster without losing a row.\n",
     ...groups.filter((group) => group !== ""),
     `options of every verb\n${optionLines(options).join("\n")}\n`,
     `options of verbs that change something\n${optionLines(changeOptions).join("\n")}\n`,
@@ -40,7 +40,7 @@ export function renderVerbHelp(definition: VerbDefinition): string {
       definition.changes ? optionLines(changeOptions) : [],
     ),
     ...section("examples", exampleLines(definition)),
-    `Options of every verb: remaster --help. The whole story: man remaster-${definition.name}.`,
+    `Options of every verb: remaster --help. More: man remaster-${definition.name}.`,
   ];
   return sections.join("\n");
 }

@@ -2,7 +2,12 @@
 // that global options may stand before or after the verb; it neither prints nor exits. Everything wrong is a UsageError.
 
 import { Command, CommanderError, Option } from "commander";
-import type { Input, OptionDefinition, VerbDefinition } from "../commands/define.ts";
+import type {
+  ArgumentDefinition,
+  Input,
+  OptionDefinition,
+  VerbDefinition,
+} from "../commands/define.ts";
 import { durationMs } from "../commands/values.ts";
 import { UsageError } from "../errors.ts";
 import { nearest } from "./nearest.ts";
@@ -53,17 +58,17 @@ function commandOf(definition: VerbDefinition): Command {
     .allowExcessArguments(false);
   for (const argument of definition.arguments) {
     const name = argument.variadic ? `${argument.name}...` : argument.name;
-    command.argument(argument.required ? `<${name}>` : `[${name}]`, argument.summary);
+    command.argument(`[${name}]`, argument.summary);
   }
   for (const option of optionsOf(definition)) command.addOption(commanderOption(option));
   return command;
 }
 
+/** What must be there is checked here, not by commander: a mistyped option is the better complaint. */
 function commanderOption(option: OptionDefinition): Option {
   const short = option.short === undefined ? "" : `-${option.short}, `;
-  if (option.type === "flag") return new Option(`${short}--${option.flag}`, option.summary);
-  const made = new Option(`${short}--${option.flag} <${option.placeholder}>`, option.summary);
-  return option.required === true ? made.makeOptionMandatory() : made;
+  const value = option.type === "flag" ? "" : ` <${option.placeholder}>`;
+  return new Option(`${short}--${option.flag}${value}`, option.summary);
 }
 
 function readArguments(definition: VerbDefinition, command: Command): Input["arguments"] {
@@ -71,13 +76,23 @@ function readArguments(definition: VerbDefinition, command: Command): Input["arg
   for (const [index, argument] of definition.arguments.entries()) {
     const raw: unknown = command.processedArgs[index];
     const values = raw === undefined ? [] : ((Array.isArray(raw) ? raw : [raw]) as string[]);
+    if (argument.required && values.length === 0) throw missingArgument(definition, argument);
     for (const value of values) checkArgument(argument, value);
     read[argument.name] = values;
   }
   return read;
 }
 
-function checkArgument(argument: VerbDefinition["arguments"][number], value: string): void {
+function missingArgument(definition: VerbDefinition, argument: ArgumentDefinition): UsageError {
+  return new UsageError(
+    `${definition.name} needs ${argument.name.toUpperCase()}`,
+    argument.choices === undefined
+      ? `see remaster ${definition.name} --help`
+      : `one of ${argument.choices.join(", ")}`,
+  );
+}
+
+function checkArgument(argument: ArgumentDefinition, value: string): void {
   if (argument.choices !== undefined && !argument.choices.includes(value)) {
     const meant = nearest(value, argument.choices);
     throw new UsageError(
@@ -93,7 +108,15 @@ function readOptions(definition: VerbDefinition, command: Command): Input["optio
   const read: Record<string, string | true> = {};
   for (const option of known) {
     const value = given(option, command) ?? (option.type === "value" ? option.default : undefined);
-    if (value === undefined) continue;
+    if (value === undefined) {
+      if (option.type === "value" && option.required === true) {
+        throw new UsageError(
+          `${definition.name} needs --${option.flag} ${option.placeholder}`,
+          `see remaster ${definition.name} --help`,
+        );
+      }
+      continue;
+    }
     if (option.type === "value" && typeof value === "string") {
       refuseFlagAsValue(option.flag, value, known);
       checkValue(option.kind, value, `--${option.flag}`);
@@ -154,34 +177,31 @@ function globalOptionsOf({ options }: Input): GlobalOptions {
 }
 
 /** Commander's complaint in our words, with what was probably meant. */
-function usageOf(error: unknown, definition: VerbDefinition): Error {
-  if (!(error instanceof CommanderError))
-    return error instanceof Error ? error : new Error(String(error));
-  const message = (error.message.split("\n", 1)[0] ?? "").replace(/^error: /, "");
+function usageOf(thrown: unknown, definition: VerbDefinition): Error {
+  if (!(thrown instanceof CommanderError)) return asError(thrown);
+  const message = (thrown.message.split("\n", 1)[0] ?? "").replace(/^error: /, "");
   const help = `see remaster ${definition.name} --help`;
-  if (error.code === "commander.unknownOption") {
-    const typed = /'(-[^']*)'/.exec(message)?.[1] ?? "";
-    const flags = optionsOf(definition).map((option) => `--${option.flag}`);
-    const meant = nearest(typed.split("=", 1)[0] ?? typed, flags);
-    return new UsageError(
-      `${definition.name} has no option ${typed}`,
-      meant === null ? help : `did you mean ${meant}?`,
-    );
+  switch (thrown.code) {
+    case "commander.unknownOption":
+      return unknownOption(definition, /'([^'=]*)/.exec(message)?.[1] ?? "");
+    case "commander.optionMissingArgument":
+      return new UsageError(`option ${/--[a-z-]+/.exec(message)?.[0] ?? ""} needs a value`, help);
+    case "commander.excessArguments":
+      return new UsageError(`too many arguments for ${definition.name}`, help);
+    default:
+      return new UsageError(message, help);
   }
-  if (error.code === "commander.missingArgument") {
-    const name = /'([^']*)'/.exec(message)?.[1] ?? "argument";
-    return new UsageError(`${definition.name} needs ${name.toUpperCase()}`, help);
-  }
-  if (error.code === "commander.missingMandatoryOptionValue") {
-    const flag = /'(?:-\w, )?(--[^']*)'/.exec(message)?.[1] ?? "an option";
-    return new UsageError(`${definition.name} needs ${flag}`, help);
-  }
-  if (error.code === "commander.optionMissingArgument") {
-    const flag = /'(?:-\w, )?(--[^']*)'/.exec(message)?.[1] ?? "an option";
-    return new UsageError(`option ${flag} needs a value`, help);
-  }
-  if (error.code === "commander.excessArguments") {
-    return new UsageError(`too many arguments for ${definition.name}`, help);
-  }
-  return new UsageError(message, help);
+}
+
+function unknownOption(definition: VerbDefinition, typed: string): UsageError {
+  const flags = optionsOf(definition).map((option) => `--${option.flag}`);
+  const meant = typed.startsWith("--") ? nearest(typed, flags) : null;
+  return new UsageError(
+    `${definition.name} has no option ${typed}`,
+    meant === null ? `see remaster ${definition.name} --help` : `did you mean ${meant}?`,
+  );
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

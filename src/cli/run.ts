@@ -12,6 +12,7 @@ import { splitWords, type Words } from "./words.ts";
 export interface Output {
   readonly isTTY: boolean;
   readonly columns: number;
+  readonly stream: NodeJS.WritableStream;
   write(text: string): void;
 }
 
@@ -19,6 +20,8 @@ export interface Output {
 export interface Edge {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdinIsTTY: boolean;
+  /** Opened with the first question. */
+  stdin(): NodeJS.ReadableStream;
   readonly stdout: Output;
   readonly stderr: Output;
   /** Aborted by the first SIGINT or SIGTERM; its reason is a DeclinedError. */

@@ -61,7 +61,14 @@ function alreadyReport(change: Change, topology: Topology, findings: readonly Fi
   };
 }
 
-function shownReport(change: Change, topology: Topology, plan: Plan, script: boolean): Report {
+async function shownReport(
+  change: Change,
+  topology: Topology,
+  plan: Plan,
+  context: Context,
+): Promise<Report> {
+  const { script } = context.options;
+  const text = script ? renderScript(plan, { cluster: await context.clusterWords() }) : null;
   return {
     ...base(change, topology),
     outcome: "done",
@@ -69,7 +76,7 @@ function shownReport(change: Change, topology: Topology, plan: Plan, script: boo
     plan,
     word: null,
     summary: "this is the plan; nothing was changed",
-    ...(script ? { text: renderScript(plan).trimEnd().split("\n") } : {}),
+    ...(text === null ? {} : { text: text.trimEnd().split("\n") }),
   };
 }
 
@@ -81,7 +88,7 @@ async function consent(
 ): Promise<Report["outcome"] | null> {
   if (context.options.yes) return null;
   if (context.prompt === null) return "refused";
-  return (await context.prompt.confirm(change.question(plan))) ? null : "declined";
+  return (await context.prompt.confirm(change.question(plan), plan)) ? null : "declined";
 }
 
 function withoutConsent(
@@ -155,7 +162,7 @@ export async function runChange(change: Change, context: Context): Promise<Repor
   }
   const { plan } = decision;
   const { dryRun, script } = context.options;
-  if (dryRun || script) return shownReport(change, topology, plan, script);
+  if (dryRun || script) return shownReport(change, topology, plan, context);
   const stopped = await consent(change, plan, context);
   if (stopped !== null) return withoutConsent(change, topology, plan, stopped);
   return carryOut(change, topology, plan, context);

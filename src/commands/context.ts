@@ -26,8 +26,8 @@ export interface RunOptions {
 
 /** A question to the operator on the terminal (stderr). */
 export interface Prompt {
-  /** Yes or no; no is the default answer. */
-  confirm(question: string): Promise<boolean>;
+  /** Yes or no; no is the default answer. A plan is shown before the question. */
+  confirm(question: string, plan?: Plan): Promise<boolean>;
   /** True when the operator typed exactly `expected`. */
   type(question: string, expected: string): Promise<boolean>;
 }
@@ -52,6 +52,8 @@ export interface Context {
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** Carry a plan out: the only way a verb changes a server. */
   execute(plan: Plan): Promise<Execution>;
+  /** The options that name this cluster on any other command line: `--config /srv/orders.toml`, as words. */
+  clusterWords(): Promise<readonly string[]>;
   /** The completion script of a shell, line by line. */
   completionScript(shell: "bash" | "zsh" | "fish"): Promise<readonly string[]>;
 }

@@ -42,16 +42,16 @@ export function renderScript(plan: Plan, options: ScriptOptions = {}): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** Steps that differ in their node alone share a command line, where the verb takes several. */
 function stageCommandLines(steps: readonly Step[]): readonly string[] {
-  const [first] = steps;
-  if (first === undefined) return [];
-  if (!takesSeveralNodes(first)) return steps.map(stepCommandLine);
-  return [
-    commandLine(
-      first,
-      steps.map((step) => step.node),
-    ),
-  ];
+  const groups = new Map<string, { readonly step: Step; readonly nodes: string[] }>();
+  for (const step of steps) {
+    const key = takesSeveralNodes(step) ? commandLine(step, []) : stepCommandLine(step);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { step, nodes: [step.node] });
+    else group.nodes.push(step.node);
+  }
+  return [...groups.values()].map(({ step, nodes }) => commandLine(step, nodes));
 }
 
 function takesSeveralNodes(step: Step): boolean {
@@ -59,10 +59,10 @@ function takesSeveralNodes(step: Step): boolean {
     case "quiesce":
     case "unquiesce":
     case "repoint":
+    case "stop":
       return true;
     case "exchange":
     case "promote":
-    case "stop":
     case "heal":
       return false;
   }
@@ -107,12 +107,14 @@ function undoableStages(
 function takeBackLines(plan: Plan): readonly string[] {
   const stages = undoableStages(plan);
   if (stages.length === 0) return [];
+  const edge = plan.pointOfNoReturn;
   return [
     "",
-    "# when a command fails before the point of no return: take back what was begun, newest first",
+    "# when a command fails: take back what was begun, newest first, for as long as that can be done",
     "begun=0",
     "take_back() {",
     "  status=$?",
+    ...(edge === null ? [] : edgeGuard(edge)),
     ...stages
       .toReversed()
       .flatMap(({ index, undo }) =>
@@ -126,22 +128,26 @@ function takeBackLines(plan: Plan): readonly string[] {
   ];
 }
 
+/** At the point of no return itself only the statuses that say "nothing was changed" may lead back. */
+function edgeGuard(edge: number): readonly string[] {
+  return [`  [ "$begun" -lt ${String(edge + 1)} ] || [ "$status" -le 7 ] || exit "$status"`];
+}
+
 function stageLines(plan: Plan, stage: Stage, index: number): readonly string[] {
   const undoable = undoableStages(plan);
   const required = stage.steps.filter((planned) => planned.required).map((planned) => planned.step);
   const bestEffort = stage.steps.filter((planned) => !planned.required);
   const isEdge = index === plan.pointOfNoReturn;
-  const last =
-    undoable.length > 0 && plan.pointOfNoReturn === null && index === plan.stages.length - 1;
+  const isLastToUndo = index === (plan.pointOfNoReturn ?? plan.stages.length - 1);
+  const marked = undoable.length > 0 && (isEdge || undoable.some((each) => each.index === index));
   return [
     "",
-    ...(isEdge ? ["# the point of no return: from here on nothing is taken back"] : []),
-    ...(isEdge && undoable.length > 0 ? ["trap - EXIT"] : []),
+    ...(isEdge ? ["# the point of no return: once this is done nothing is taken back"] : []),
     `# ${comment(stage.reason)}`,
-    ...(undoable.some((entry) => entry.index === index) ? [`begun=${String(index + 1)}`] : []),
+    ...(marked ? [`begun=${String(index + 1)}`] : []),
     ...stageCommandLines(required),
     ...bestEffort.map(bestEffortLine),
-    ...(last ? ["trap - EXIT"] : []),
+    ...(undoable.length > 0 && isLastToUndo ? ["trap - EXIT"] : []),
   ];
 }
 

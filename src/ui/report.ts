@@ -25,7 +25,7 @@ export function renderBody(report: Report, view: ReportView): readonly Line[] {
       ? [line(span(topology.cluster, "strong")), ...renderTree(topology, look)]
       : [],
     comparison === undefined ? [] : renderRanking(comparison, look),
-    plan !== undefined && steps === undefined ? renderPlan(plan, look) : [],
+    plan !== undefined && showsPlan(report) ? renderPlan(plan, look) : [],
     steps === undefined ? [] : renderSteps(steps, look),
     view.verbose && report.timings !== undefined ? timingLines(report.timings) : [],
   ]);
@@ -34,7 +34,7 @@ export function renderBody(report: Report, view: ReportView): readonly Line[] {
 /** What that means. */
 export function renderVerdict(report: Report): readonly Line[] {
   return paragraphs([
-    report.findings.flatMap((finding) => findingLines(finding)),
+    renderFindings(report.findings),
     report.summary === "" ? [] : [line(span(report.summary, verdictStyle(report)))],
     report.hint === undefined ? [] : [line("hint: ", report.hint)],
     (report.next ?? []).map((command) => line(span("next: ", "faint"), command)),
@@ -53,6 +53,11 @@ function showsTree(report: Report, view: ReportView): boolean {
 /** The verb did what it was asked, whatever the answer is. */
 export function isAnswer(report: Report): boolean {
   return report.outcome === "done" || report.outcome === "no";
+}
+
+/** Until it is carried out; whoever declined has just seen it. */
+function showsPlan(report: Report): boolean {
+  return report.steps === undefined && report.outcome !== "declined";
 }
 
 function verdictStyle(report: Report): Style {
@@ -78,6 +83,10 @@ const severityStyles: Readonly<Record<Severity, Style>> = {
   warning: "warning",
   problem: "bad",
 };
+
+export function renderFindings(findings: readonly Finding[]): readonly Line[] {
+  return findings.flatMap(findingLines);
+}
 
 function findingLines(finding: Finding): readonly Line[] {
   const { severity, message, code, hint } = finding;
