@@ -1,0 +1,51 @@
+// The operator at the terminal: talk on stderr, and questions where there is somebody to answer them.
+
+import type { Prompt } from "../commands/context.ts";
+import type { Plan } from "../plan/plan.ts";
+import { lookFor } from "../ui/look.ts";
+import { createProgress, type Progress, silence } from "../ui/progress.ts";
+import type { Deadline } from "./deadline.ts";
+import type { GlobalOptions } from "./program.ts";
+import type { Edge } from "./run.ts";
+
+export interface Operator {
+  readonly progress: Progress;
+  /** Null when there is no terminal to ask on, and with --json. */
+  readonly prompt: Prompt | null;
+}
+
+export function createOperator(wanted: {
+  readonly options: GlobalOptions;
+  readonly edge: Edge;
+  readonly deadline: Deadline;
+}): Operator {
+  const { options, edge, deadline } = wanted;
+  const { isTTY, columns, stream } = edge.stderr;
+  const look = lookFor({ env: edge.env, isTTY, columns, colour: options.colour });
+  const progress = options.quiet ? silence : createProgress({ stream, look, isTTY });
+  const canAsk = edge.stdinIsTTY && isTTY && !options.json;
+  return { progress, prompt: canAsk ? promptOn(progress) : null };
+
+  function promptOn(talk: Progress): Prompt {
+    const streams = () => ({ input: edge.stdin(), output: stream, signal: deadline.signal });
+    const show = async (plan: Plan): Promise<void> => {
+      const { renderPlan } = await import("../ui/plan.ts");
+      const { renderFindings } = await import("../ui/report.ts");
+      const { paint } = await import("../ui/colour.ts");
+      stream.write(paint([...renderPlan(plan, look), ...renderFindings(plan.findings)], look));
+    };
+    return {
+      confirm: async (question, plan) => {
+        const { confirm } = await import("../ui/prompt.ts");
+        talk.rest();
+        if (plan !== undefined) await show(plan);
+        return deadline.hold(() => confirm(question, streams()));
+      },
+      type: async (question, expected) => {
+        const { typeExactly } = await import("../ui/prompt.ts");
+        talk.rest();
+        return deadline.hold(() => typeExactly(question, expected, streams()));
+      },
+    };
+  }
+}
