@@ -1,6 +1,7 @@
 // Wires what a verb may use of the world, each part behind its own import: a verb loads what it asks for and no more.
 // The deadline of the run starts here and is handed down as what is left of it.
 
+import { resolve } from "node:path";
 import type { Context } from "../commands/context.ts";
 import { pause, startDeadline } from "./deadline.ts";
 import { createOperator } from "./operator.ts";
@@ -24,18 +25,11 @@ export function createContext(wanted: {
     interrupt: edge.interrupt,
     now: () => edge.now(),
   });
-  const { progress, prompt } = createOperator({ options, edge, deadline });
-  const servers = createServers({
-    options,
-    edge,
-    deadline,
-    say: (line) => {
-      progress.say(line);
-    },
-    progress: (event) => {
-      if (event.kind === "stage") progress.doing(event.stage.reason);
-    },
-  });
+  const { progress, prompt, follow } = createOperator({ options, edge, deadline });
+  const say = (line: string): void => {
+    progress.say(line);
+  };
+  const servers = createServers({ options, edge, deadline, say, progress: follow });
   const context: Context = {
     options: {
       dryRun: options.dryRun,
@@ -48,13 +42,21 @@ export function createContext(wanted: {
     remainingMs: () => deadline.remainingMs(),
     pause: (ms) => pause(ms, deadline.signal),
     prompt,
-    say: (line) => {
-      progress.say(line);
-    },
+    say,
     cluster: servers.cluster,
     observe: servers.observe,
-    execute: servers.execute,
-    clusterWords: () => Promise.resolve([]),
+    execute: async (plan) => {
+      try {
+        return await servers.execute(plan);
+      } finally {
+        progress.rest();
+      }
+    },
+    clusterWords: async () => {
+      if (options.dsn !== null) return ["--dsn", options.dsn];
+      const { file } = await servers.cluster();
+      return file === null ? [] : ["--config", resolve(file)];
+    },
     completionScript: async (shell) => {
       const { completionLines } = await import("./completion.ts");
       const { loadVerbs } = await import("./verbs.ts");
