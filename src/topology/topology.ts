@@ -33,7 +33,7 @@ function findSystemIdentifier(observations: readonly Observation[]): string | nu
   const votes = new Map<string, number>();
   for (const node of observations) {
     if (!node.reachable) continue;
-    const weight = node.role === "primary" ? 1.5 : 1;
+    const weight = node.role === "primary" ? 1.001 : 1;
     votes.set(node.systemIdentifier, (votes.get(node.systemIdentifier) ?? 0) + weight);
   }
   let best: string | null = null;

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { type FindingCode, findingCatalogue } from "../../../src/topology/finding.ts";
+import type { Observation, UnreachedNode } from "../../../src/topology/node.ts";
+import { observedCatalogue } from "../../../src/topology/observed.ts";
+import { buildTopology } from "../../../src/topology/topology.ts";
+import { healthy, reached, setting, unreached } from "./build.ts";
+import { cluster } from "./cluster-situations.ts";
+import { nodes } from "./node-situations.ts";
+import type { Brief } from "./situation.ts";
+import { slots } from "./slot-situations.ts";
+import { upstreams } from "./upstream-situations.ts";
+
+function briefsOf(nodes: readonly Observation[]): readonly Brief[] {
+  return buildTopology("orders", nodes).findings.map(({ code, severity, node }) =>
+    node === undefined ? [code, severity] : [code, severity, node],
+  );
+}
+
+const answers: readonly UnreachedNode["answer"][] = [
+  "error",
+  "refused",
+  "none",
+  "silent",
+  "not-postgres",
+  "unresolved",
+  "tls",
+  "pooler",
+];
+
+test("a healthy, idle cluster has nothing to say", () => {
+  expect(buildTopology("orders", healthy()).findings).toEqual([]);
+  expect(briefsOf([reached({ name: "n1" })])).toEqual([]);
+});
+
+describe.each([
+  ["the cluster", cluster],
+  ["what feeds a standby", upstreams],
+  ["one node", nodes],
+  ["slots", slots],
+])("%s", (_what, situations) => {
+  test.each(situations)("$what", ({ nodes: observations, findings, says, hint }) => {
+    expect(briefsOf(observations)).toEqual(findings);
+    const [first] = buildTopology("orders", observations).findings;
+    if (says !== undefined) expect(first?.message).toContain(says);
+    if (hint !== undefined) expect(first?.hint).toContain(hint);
+  });
+});
+
+test.each(answers)("a node that gives %s says so, with a hint", (answer) => {
+  const observations = [...healthy(), unreached({ name: "n5", answer, reason: "the reason" })];
+  const [finding, ...more] = buildTopology("orders", observations).findings;
+  expect(more).toEqual([]);
+  expect(finding).toMatchObject({ code: "node-unreachable", severity: "problem", node: "n5" });
+  expect(finding?.message).toMatch(/^n5: .* \(the reason\)$/);
+  expect(finding?.hint).not.toBe("");
+});
+
+test("no message or hint holds a secret", () => {
+  const conninfo = setting("host=n1 user=u password='s3cret' sslpassword=s3cret");
+  const topology = buildTopology("orders", [
+    reached({ name: "n1", settings: { primary_conninfo: conninfo } }),
+    reached({
+      name: "n2",
+      from: "elsewhere",
+      receiver: null,
+      settings: { primary_conninfo: conninfo },
+    }),
+  ]);
+  const text = topology.findings.map(({ message, hint }) => `${message} ${hint ?? ""}`).join("\n");
+  expect(text).toContain("password");
+  expect(text).not.toContain("s3cret");
+});
+
+test("every code of an observed situation is raised in a situation above", () => {
+  const raised = new Set(
+    [cluster, upstreams, nodes, slots]
+      .flat()
+      .flatMap(({ findings }) => findings.map(([code]) => code)),
+  );
+  const silent = Object.keys(observedCatalogue).filter((code) => !raised.has(code as FindingCode));
+  expect(silent).toEqual([]);
+});
+
+test("messages are one line, in lower case but for names, without a full stop", () => {
+  for (const { nodes: observations } of [cluster, upstreams, nodes, slots].flat()) {
+    for (const { code, message, hint } of buildTopology("orders", observations).findings) {
+      expect(findingCatalogue[code]).toMatch(/\.$/);
+      for (const text of [message, hint ?? "ok"]) expect(text).toMatch(/^[^A-Z\n][^\n]*[^.\n]$/);
+    }
+  }
+});
