@@ -10,8 +10,14 @@ export interface Refusal {
   readonly hint?: string;
 }
 
+/** Nothing was changed. */
+export interface Refused {
+  readonly done: false;
+  readonly refusal: Refusal;
+}
+
 /** `done`: the effect was made (its consequences may take a while). Otherwise nothing was changed. */
-export type Acted = { readonly done: true } | { readonly done: false; readonly refusal: Refusal };
+export type Acted = { readonly done: true } | Refused;
 
 /** Whether something holds now. */
 export type Held =
@@ -35,7 +41,7 @@ export function never(why: string): Held {
   return { holds: false, why, hopeless: true };
 }
 
-export function refuse(code: FindingCode, message: string, hint?: string): Acted {
+export function refuse(code: FindingCode, message: string, hint?: string): Refused {
   return { done: false, refusal: hint === undefined ? { code, message } : { code, message, hint } };
 }
 

@@ -37,7 +37,7 @@ export async function promote(session: Session, options: Patience): Promise<Prom
 /** pg_promote(false): a request only. Null when it was accepted. */
 export async function requestPromotion(session: Session): Promise<Refusal | null> {
   try {
-    await session.query("SELECT pg_catalog.pg_promote(false)");
+    await session.query("SELECT pg_promote(false)");
     return null;
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;
@@ -82,7 +82,7 @@ async function awaitPromotion(
 /** Without the right to reload the promotion still comes, if later. */
 async function nudge(session: Session): Promise<void> {
   try {
-    await session.query("SELECT pg_catalog.pg_reload_conf()");
+    await session.query("SELECT pg_reload_conf()");
   } catch (error) {
     if (!(error instanceof QueryError && error.sqlstate === "42501")) throw error;
   }
@@ -90,9 +90,9 @@ async function nudge(session: Session): Promise<void> {
 
 // In one statement: CASE evaluates pg_current_wal_lsn() only where recovery is over (it is an error before).
 const writePositionSql = /* sql */ `
-SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery()
-            THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) || ' '
-                 || pg_catalog.pg_current_wal_lsn() END AS written`;
+SELECT CASE WHEN NOT pg_is_in_recovery()
+            THEN pg_walfile_name(pg_current_wal_lsn()) || ' '
+                 || pg_current_wal_lsn() END AS written`;
 
 /** Timeline and write position of a node that takes writes; null while it is in recovery. Never from control data. */
 export async function readWritePosition(session: Session): Promise<Position | null> {

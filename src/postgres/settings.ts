@@ -4,6 +4,7 @@
 // before 15 it takes a superuser, from 15 on GRANT ALTER SYSTEM ON PARAMETER will do.
 
 import { type Acted, acted, type Refusal, refuse } from "./outcome.ts";
+import { type Patience, pollFor } from "./poll.ts";
 import { QueryError, type Session } from "./session.ts";
 
 /** The settings that remaster changes. None of them is of the kind whose list elements ALTER SYSTEM quotes anew. */
@@ -16,31 +17,29 @@ export type ChangeableSetting =
 
 /** The value as the running server has it; null where this role may not see it or the major lacks it. */
 export async function readSetting(session: Session, name: string): Promise<string | null> {
-  const rows = await session.query("SELECT setting FROM pg_catalog.pg_settings WHERE name = $1", [
-    name,
-  ]);
+  const rows = await session.query("SELECT setting FROM pg_settings WHERE name = $1", [name]);
   return rows[0]?.["setting"] ?? null;
 }
 
 const obstaclesSince15 = /* sql */ `
 SELECT s.name, s.source,
-       pg_catalog.current_setting('is_superuser') = 'on'
-         OR pg_catalog.has_parameter_privilege(s.name, 'ALTER SYSTEM') AS "mayAlter",
-       pg_catalog.has_function_privilege('pg_catalog.pg_reload_conf()', 'EXECUTE') AS "mayReload",
-       COALESCE(pg_catalog.current_setting('allow_alter_system', true), 'on') AS allowed,
+       current_setting('is_superuser') = 'on'
+         OR has_parameter_privilege(s.name, 'ALTER SYSTEM') AS "mayAlter",
+       has_function_privilege('pg_reload_conf()', 'EXECUTE') AS "mayReload",
+       COALESCE(current_setting('allow_alter_system', true), 'on') AS allowed,
        CURRENT_USER AS role
-FROM pg_catalog.unnest($1::text[]) AS wanted(name)
-JOIN pg_catalog.pg_settings s ON s.name = wanted.name`;
+FROM unnest($1::text[]) AS wanted(name)
+JOIN pg_settings s ON s.name = wanted.name`;
 
 // has_parameter_privilege exists since 15; before, ALTER SYSTEM asks for a superuser.
 const obstaclesBefore15 = /* sql */ `
 SELECT s.name, s.source,
-       pg_catalog.current_setting('is_superuser') = 'on' AS "mayAlter",
-       pg_catalog.has_function_privilege('pg_catalog.pg_reload_conf()', 'EXECUTE') AS "mayReload",
+       current_setting('is_superuser') = 'on' AS "mayAlter",
+       has_function_privilege('pg_reload_conf()', 'EXECUTE') AS "mayReload",
        'on' AS allowed,
        CURRENT_USER AS role
-FROM pg_catalog.unnest($1::text[]) AS wanted(name)
-JOIN pg_catalog.pg_settings s ON s.name = wanted.name`;
+FROM unnest($1::text[]) AS wanted(name)
+JOIN pg_settings s ON s.name = wanted.name`;
 
 /** What stands against changing these settings on this server with this role; empty when nothing does. */
 export async function settingObstacles(
@@ -145,11 +144,11 @@ export async function restoreSystem(
 
 // pg_file_settings is for superusers unless granted; what is applied last wins.
 const elsewhereSql = /* sql */ `
-SELECT (SELECT f.setting FROM pg_catalog.pg_file_settings f
+SELECT (SELECT f.setting FROM pg_file_settings f
         WHERE f.name = $1 AND f.error IS NULL
-          AND f.sourcefile <> pg_catalog.current_setting('data_directory') || '/postgresql.auto.conf'
+          AND f.sourcefile <> current_setting('data_directory') || '/postgresql.auto.conf'
         ORDER BY f.seqno DESC LIMIT 1) AS value,
-       (SELECT s.boot_val FROM pg_catalog.pg_settings s WHERE s.name = $1) AS "default"`;
+       (SELECT s.boot_val FROM pg_settings s WHERE s.name = $1) AS "default"`;
 
 /** What the setting would be without postgresql.auto.conf; null where this role cannot know. */
 async function valueElsewhere(session: Session, name: ChangeableSetting): Promise<string | null> {
@@ -164,5 +163,27 @@ async function valueElsewhere(session: Session, name: ChangeableSetting): Promis
 
 /** Asks the server to read its configuration again. Also wakes a startup process that sleeps between two attempts. */
 export async function reload(session: Session): Promise<void> {
-  await session.query("SELECT pg_catalog.pg_reload_conf()");
+  await session.query("SELECT pg_reload_conf()");
+}
+
+/**
+ * Reloads, and returns true once every process of the server has been told: the postmaster signals them one after the
+ * other, so only its taking of a second reload proves that it is through with the first. False when the time is up:
+ * then the configuration files hold an error, and the server keeps what it has.
+ */
+export async function reloadAll(session: Session, patience: Patience): Promise<boolean> {
+  return (await reloadSeen(session, patience)) && (await reloadSeen(session, patience));
+}
+
+/** Whether this session's own backend was seen to take the configuration files anew. */
+async function reloadSeen(session: Session, patience: Patience): Promise<boolean> {
+  const before = await session.query("SELECT pg_conf_load_time() AS loaded, pg_reload_conf()");
+  const seen = await pollFor(
+    async () => {
+      const now = await session.query("SELECT pg_conf_load_time() AS loaded");
+      return now[0]?.["loaded"] === before[0]?.["loaded"] ? null : true;
+    },
+    { ...patience, everyMs: 1 },
+  );
+  return seen === true;
 }

@@ -28,9 +28,9 @@ function checksum(text: string): string {
 
 const createSql = /* sql */ `
 SELECT CASE WHEN s.slot_name IS NULL
-            THEN (pg_catalog.pg_create_physical_replication_slot($1, true)).slot_name::text END AS created,
+            THEN (pg_create_physical_replication_slot($1, true)).slot_name::text END AS created,
        s.slot_type AS type
-FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $1`;
+FROM (SELECT 1) AS one LEFT JOIN pg_replication_slots s ON s.slot_name = $1`;
 
 /** Makes sure that the upstream has a physical slot of that name, which holds its WAL from now on at the latest. */
 export async function ensureSlot(upstream: Session, slotName: string): Promise<Acted> {
@@ -64,8 +64,8 @@ export async function ensureSlot(upstream: Session, slotName: string): Promise<A
 /** Lets go of WAL before `lsn` that the slot holds. A slot in use, or already past it, is left as it is. */
 export async function advanceSlot(upstream: Session, slotName: string, lsn: Lsn): Promise<void> {
   await upstream.query(
-    `SELECT pg_catalog.pg_replication_slot_advance(slot_name, $2::pg_lsn)
-     FROM pg_catalog.pg_replication_slots
+    `SELECT pg_replication_slot_advance(slot_name, $2::pg_lsn)
+     FROM pg_replication_slots
      WHERE slot_name = $1 AND slot_type = 'physical' AND NOT active
        AND (restart_lsn IS NULL OR restart_lsn < $2::pg_lsn)`,
     [slotName, formatLsn(lsn)],
@@ -75,8 +75,8 @@ export async function advanceSlot(upstream: Session, slotName: string, lsn: Lsn)
 /** Drops a physical slot that nobody uses. */
 export async function dropSlot(upstream: Session, slotName: string): Promise<void> {
   await upstream.query(
-    `SELECT pg_catalog.pg_drop_replication_slot(slot_name)
-     FROM pg_catalog.pg_replication_slots
+    `SELECT pg_drop_replication_slot(slot_name)
+     FROM pg_replication_slots
      WHERE slot_name = $1 AND slot_type = 'physical' AND NOT active`,
     [slotName],
   );

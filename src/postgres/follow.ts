@@ -1,0 +1,222 @@
+// Points a standby at another upstream, tells whether it follows, and settles the setting once it does.
+// "Follows" means: on the upstream's timeline, with a sender there in state `streaming`, and holding at least what the
+// upstream had when it was read. A row in pg_stat_replication alone proves nothing: a standby that is past the fork
+// stays there in state `startup` for ever. Makes no slot: that comes before (slots.ts).
+
+import type { Address } from "../conninfo/conninfo.ts";
+import { formatAddress } from "../conninfo/hosts.ts";
+import { markRepointed, readMarks, readRestoreMark } from "../conninfo/override.ts";
+import { type SettleNote, settleConninfo } from "../conninfo/settle.ts";
+import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import type { TimelineId } from "../wal/timeline.ts";
+import { flagOf, textOf } from "./observed-row.ts";
+import {
+  type Acted,
+  acted,
+  type Held,
+  holds,
+  never,
+  notYet,
+  type Refused,
+  refuse,
+} from "./outcome.ts";
+import type { Patience } from "./poll.ts";
+import { observePosition, type PositionLook } from "./position.ts";
+import { readWritePosition } from "./promote.ts";
+import { heldUpReason, isHeldUp } from "./quiesce.ts";
+import type { Session } from "./session.ts";
+import {
+  alterSystem,
+  type ChangeableSetting,
+  reload,
+  reloadAll,
+  resetSystem,
+  restoreSystem,
+  settingObstacles,
+} from "./settings.ts";
+
+/** What a standby named before it was pointed elsewhere: enough to take that back. Holds secrets: never shown. */
+export interface Pointing {
+  /** primary_conninfo without marks. */
+  readonly primaryConninfo: string;
+  readonly primarySlotName: string;
+}
+
+export type Pointed = { readonly done: true; readonly before: Pointing } | Refused;
+
+/** Leads the standby to another upstream and slot; the old conninfo stays in place under the mark. */
+export async function pointAt(
+  session: Session,
+  target: { readonly upstream: Address; readonly slotName: string | null },
+): Promise<Pointed> {
+  const look = await observePosition(session);
+  const before = {
+    primaryConninfo: readMarks(look.primaryConninfo ?? "").base,
+    primarySlotName: look.primarySlotName ?? "",
+  };
+  const marked = markRepointed(before.primaryConninfo, target.upstream);
+  if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
+  const slotName = target.slotName ?? "";
+  const changesSlot = slotName !== before.primarySlotName;
+  const names: ChangeableSetting[] = ["primary_conninfo"];
+  if (changesSlot) names.push("primary_slot_name");
+  const [refusal] = await settingObstacles(session, names);
+  if (refusal !== undefined) return { done: false, refusal };
+  if (changesSlot) {
+    const slotSet = await alterSystem(session, "primary_slot_name", slotName);
+    if (!slotSet.done) return slotSet;
+  }
+  const conninfoSet = await alterSystem(session, "primary_conninfo", marked.value);
+  if (!conninfoSet.done) return conninfoSet;
+  await reload(session);
+  return { done: true, before };
+}
+
+/** Takes a repoint that is not settled back. Without the memory of who made it, a slot name of ours is taken away too:
+ * a slot that the old upstream lacks would keep the standby from streaming at all. */
+export async function unpoint(session: Session, before: Pointing | null): Promise<Acted> {
+  const look = await observePosition(session);
+  const marks = readMarks(look.primaryConninfo ?? "");
+  if (marks.repointing === null) return acted;
+  const slotName = before?.primarySlotName ?? slotNameBefore(look.primarySlotName ?? "");
+  if (slotName !== look.primarySlotName) {
+    const slotSet =
+      slotName === ""
+        ? await resetSystem(session, "primary_slot_name")
+        : await restoreSystem(session, "primary_slot_name", slotName);
+    if (!slotSet.done) return slotSet;
+  }
+  const restored = await restoreSystem(
+    session,
+    "primary_conninfo",
+    before?.primaryConninfo ?? marks.base,
+  );
+  if (!restored.done) return restored;
+  await reload(session);
+  return acted;
+}
+
+function slotNameBefore(slotName: string): string {
+  return slotName.startsWith("remaster_") ? "" : slotName;
+}
+
+/** A harmless push: a reload wakes a startup process that sleeps wal_retrieve_retry_interval after a failed attempt. */
+export async function nudge(session: Session): Promise<void> {
+  await reload(session);
+}
+
+export interface Expectation {
+  /** The slot that the standby was told to use: names its sender exactly. */
+  readonly slotName: string | null;
+  /** A position of the upstream read earlier; read now when absent. Under steady writes the earlier one can be reached. */
+  readonly atLeast?: Lsn;
+}
+
+/** What an upstream had at one moment. */
+export interface UpstreamPosition {
+  readonly lsn: Lsn;
+  /** Null where it cannot be known (a standby without a receiver, seen over SQL alone). */
+  readonly timeline: TimelineId | null;
+}
+
+export async function readUpstream(upstream: Session): Promise<UpstreamPosition | null> {
+  const look = await observePosition(upstream);
+  if (look.has === null) return null;
+  const written = look.role === "primary" ? await readWritePosition(upstream) : null;
+  return {
+    lsn: look.has,
+    timeline: written?.timeline ?? look.receiver?.receivedTimeline ?? null,
+  };
+}
+
+/** Whether the standby follows the upstream, or the reason why not. */
+export async function followState(
+  standby: Session,
+  upstream: Session,
+  expectation: Expectation,
+): Promise<Held> {
+  const above = await readUpstream(upstream);
+  if (above === null) return notYet("the upstream has no position yet");
+  const look = await observePosition(standby);
+  if (look.role === "primary") return never("the node is a primary");
+  const { receiver } = look;
+  if (receiver?.status !== "streaming") return notReceiving(look);
+  if (above.timeline !== null && receiver.receivedTimeline !== above.timeline) {
+    return notYet(
+      `it receives timeline ${receiver.receivedTimeline ?? "?"}, the upstream is on ${above.timeline}`,
+    );
+  }
+  const sender = await readSender(upstream, {
+    slotName: expectation.slotName ?? receiver.slotName,
+  });
+  if (sender !== null) return notYet(sender);
+  const wanted = expectation.atLeast ?? above.lsn;
+  if (look.has === null || look.has < wanted) {
+    return notYet(
+      `it has ${look.has === null ? "nothing" : formatLsn(look.has)} of ${formatLsn(wanted)}`,
+    );
+  }
+  return holds(`streams timeline ${receiver.receivedTimeline ?? "?"}, has ${formatLsn(look.has)}`);
+}
+
+function notReceiving(look: PositionLook): Held {
+  const state =
+    look.receiver === null ? "it has no receiver" : `its receiver is ${look.receiver.status}`;
+  if (isHeldUp(look)) return never(`set; it follows once it has replayed (${heldUpReason(look)})`);
+  return notYet(state);
+}
+
+const senderSql = /* sql */ `
+SELECT r.state, (s.slot_name IS NOT NULL)::text AS "usesSlot"
+FROM pg_stat_replication r
+LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid
+WHERE $1::text IS NULL OR s.slot_name = $1
+ORDER BY r.state = 'streaming' DESC
+LIMIT 1`;
+
+/** Null when the upstream has a streaming sender for the standby, else what it has instead. */
+async function readSender(
+  upstream: Session,
+  standby: { readonly slotName: string | null },
+): Promise<string | null> {
+  const [row] = await upstream.query(senderSql, [standby.slotName]);
+  if (row === undefined) return "the upstream has no sender for it";
+  const state = textOf(row, "state");
+  if (state === "streaming" || (state === null && flagOf(row, "usesSlot") === true)) return null;
+  return `its sender on the upstream is in state ${state ?? "unknown"}`;
+}
+
+export type Settlement = { readonly done: true; readonly notes: readonly SettleNote[] } | Refused;
+
+/** Makes the new upstream the setting itself, and gives a quiesced restore_command back. The receiver starts anew for
+ * it, so whether the standby follows is to be seen again afterwards. */
+export async function settle(
+  session: Session,
+  upstream: Address,
+  patience: Patience,
+): Promise<Settlement> {
+  const look = await observePosition(session);
+  const settled = settleConninfo(look.primaryConninfo ?? "", upstream);
+  if (!settled.ok) return refuse("setting-out-of-reach", settled.message);
+  const restore = readRestoreMark(look.restoreCommand ?? "");
+  if (restore.quiesced) {
+    const given = await restoreSystem(session, "restore_command", restore.base);
+    if (!given.done) return given;
+  }
+  if (settled.value !== look.primaryConninfo) {
+    const set = await alterSystem(session, "primary_conninfo", settled.value);
+    if (!set.done) return set;
+  }
+  if (!(await reloadAll(session, patience))) {
+    return refuse("setting-out-of-reach", "the server does not take its configuration files");
+  }
+  return { done: true, notes: settled.notes };
+}
+
+/** Whether primary_conninfo names this upstream without a mark. */
+export async function settleHolds(session: Session, upstream: Address): Promise<Held> {
+  const look = await observePosition(session);
+  const settled = settleConninfo(look.primaryConninfo ?? "", upstream);
+  if (settled.ok && settled.value === look.primaryConninfo) return holds();
+  return notYet(`primary_conninfo does not name ${formatAddress(upstream)} alone`);
+}

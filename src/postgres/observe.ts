@@ -1,0 +1,143 @@
+// Looks at servers: each gives an Observation and, where it let us in, the session that looked. Changes nothing and
+// never throws for a node: what answered instead of it is a value with its reason. Timelines come from IDENTIFY_SYSTEM,
+// a receiver or the name of a primary's WAL file, never from control data, which lags behind a promotion (13 to 18).
+
+import { hostsOf } from "../conninfo/hosts.ts";
+import type { ClusterConfig, NodeConfig, Observation, UnreachedNode } from "../topology/node.ts";
+import { ConnectFailure } from "./connect-failure.ts";
+import { connect } from "./connect.ts";
+import { filesSql, observeSql, ownApplicationName } from "./observe-sql.ts";
+import { flagOf } from "./observed-row.ts";
+import { type NodeRows, reachedNode, type WalIdentity } from "./reached-node.ts";
+import { identifySystem, timelineHistory } from "./replication.ts";
+import { ConnectionLost, QueryError, type Session } from "./session.ts";
+
+export interface ObserveOptions {
+  /** For each node on its own, milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** An open session to the node, looked through instead of a new one. */
+  readonly session?: Session;
+}
+
+/** What a look at a node gave. The session stays open and belongs to the caller. */
+export interface NodeLook {
+  readonly observation: Observation;
+  /** Null where the node did not let us in, or stopped answering. */
+  readonly session: Session | null;
+}
+
+/** All nodes at once, each under its own time limit, in the order of the topology file. */
+export function observeCluster(
+  config: ClusterConfig,
+  options: ObserveOptions,
+): Promise<readonly NodeLook[]> {
+  return Promise.all(config.nodes.map((node) => observeNode(node, options)));
+}
+
+/** One node. Throws only where the connection string itself cannot be honoured, or the signal ended the run. */
+export async function observeNode(config: NodeConfig, options: ObserveOptions): Promise<NodeLook> {
+  const abandon = new AbortController();
+  const signal =
+    options.signal === undefined
+      ? abandon.signal
+      : AbortSignal.any([options.signal, abandon.signal]);
+  // A second, short connection asks for the timeline at the same time; without it less is known.
+  const identity = readWalIdentity(config, { ...options, signal });
+  let session: Session | null = null;
+  try {
+    session = options.session ?? (await openSession(config, options));
+    const rows = await readRows(session, options.timeoutMs);
+    const observation = reachedNode(config, {
+      ...rows,
+      identity: await identity,
+      observedAt: options.now(),
+    });
+    return { observation, session };
+  } catch (error) {
+    abandon.abort();
+    await session?.close();
+    await identity;
+    options.signal?.throwIfAborted();
+    return { observation: unreachedNode(config, error, options.now()), session: null };
+  }
+}
+
+function openSession(config: NodeConfig, options: ObserveOptions): Promise<Session> {
+  return connect(config.conninfo, {
+    applicationName: ownApplicationName,
+    timeoutMs: options.timeoutMs,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+}
+
+async function readRows(session: Session, timeoutMs: number): Promise<NodeRows> {
+  const major = Math.floor(session.version / 10_000);
+  const [row] = await session.query(observeSql(major), [], { timeoutMs });
+  if (row === undefined) throw new Error("the observing statement gave no row");
+  const sql = filesSql({
+    listWal: flagOf(row, "mayListWal") === true,
+    stat: flagOf(row, "mayStat") === true,
+  });
+  const [files] = sql === null ? [] : await session.query(sql, [], { timeoutMs });
+  return { version: session.version, row, files: files ?? null };
+}
+
+/** The timeline and its history as the server's WAL sender knows them; null values where it would not say. */
+async function readWalIdentity(
+  config: NodeConfig,
+  options: ObserveOptions & { readonly signal: AbortSignal },
+): Promise<WalIdentity> {
+  let session: Session | null = null;
+  try {
+    session = await connect(
+      // The name by which a look of ours is told from a standby, whatever the connection string calls itself.
+      { ...config.conninfo, application_name: ownApplicationName },
+      { ...options, applicationName: ownApplicationName, replication: "database" },
+    );
+    const { timeline } = await identifySystem(session);
+    return { timeline, history: await timelineHistory(session, timeline), lacksReplication: false };
+  } catch (error) {
+    return { timeline: null, history: null, lacksReplication: isMissingReplication(error) };
+  } finally {
+    await session?.close();
+  }
+}
+
+/** 42501 with every major's own words; 28000 where pg_hba.conf turns away replication alone. */
+function isMissingReplication(error: unknown): boolean {
+  return error instanceof ConnectFailure && error.sqlstate === "42501";
+}
+
+function unreachedNode(config: NodeConfig, error: unknown, observedAt: number): UnreachedNode {
+  const node = {
+    name: config.name,
+    promotable: config.promotable,
+    priority: config.priority,
+    addresses: [...hostsOf(config.conninfo), config.replication],
+    hasControl: config.control !== null,
+    observedAt,
+    reachable: false,
+  } as const;
+  if (error instanceof ConnectFailure) {
+    const { answer, speaksPostgres, sqlstate, reason } = error;
+    return { ...node, answer, speaksPostgres, sqlstate, reason };
+  }
+  if (error instanceof QueryError) {
+    const { sqlstate, message } = error;
+    return { ...node, answer: "error", speaksPostgres: true, sqlstate, reason: message };
+  }
+  if (error instanceof ConnectionLost) {
+    // It had let us in: whatever became of it, a server that speaks PostgreSQL was there a moment ago.
+    return {
+      ...node,
+      answer: "silent",
+      speaksPostgres: true,
+      sqlstate: null,
+      reason: error.message,
+    };
+  }
+  throw error;
+}

@@ -1,0 +1,184 @@
+// Puts what the statements and the replication connection said of a node together into its observation.
+// pg_last_wal_receive_lsn() may be null or lie below what was replayed, so what a node has is the greater of the two.
+
+import type { Address } from "../conninfo/conninfo.ts";
+import { hostsOf } from "../conninfo/hosts.ts";
+import { readMarks, readRestoreMark } from "../conninfo/override.ts";
+import { parseConninfo } from "../conninfo/parse.ts";
+import type { Marks, NodeConfig, ReachedNode, WalReceiver } from "../topology/node.ts";
+import { type Lsn, maxLsn } from "../wal/lsn.ts";
+import type { Position } from "../wal/position.ts";
+import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
+import {
+  flagOf,
+  lsnOf,
+  numberOf,
+  readBlockers,
+  readReceiver,
+  readReplay,
+  readSenders,
+  readSettings,
+  readSlots,
+  textOf,
+  timelineOfFile,
+} from "./observed-row.ts";
+import type { Row } from "./session.ts";
+
+export interface NodeRows {
+  /** server_version_num. */
+  readonly version: number;
+  readonly row: Row;
+  /** Of the statement that looks into the data directory; null where the role may not look at all. */
+  readonly files: Row | null;
+}
+
+/** What a replication connection said. */
+export interface WalIdentity {
+  /** On a standby the timeline that it replays. */
+  readonly timeline: TimelineId | null;
+  readonly history: TimelineHistory | null;
+  /** The role has not got the REPLICATION attribute. */
+  readonly lacksReplication: boolean;
+}
+
+export interface NodeFacts extends NodeRows {
+  readonly identity: WalIdentity;
+  /** Milliseconds since 1970. */
+  readonly observedAt: number;
+}
+
+export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
+  const { row, files, identity } = facts;
+  const settings = readSettings(row);
+  const receiver = readReceiver(row);
+  const startupWait = textOf(row, "startupWait");
+  const pauseState = textOf(row, "pauseState");
+  const conninfo = settings.primary_conninfo?.value ?? null;
+  return {
+    name: config.name,
+    promotable: config.promotable,
+    priority: config.priority,
+    addresses: addressesOf(config, row),
+    hasControl: config.control !== null,
+    observedAt: facts.observedAt,
+    reachable: true,
+    answer: "ok",
+    systemIdentifier: textOf(row, "systemIdentifier") ?? "",
+    version: facts.version,
+    versionText: (textOf(row, "versionText") ?? "").replace(/ .*$/, ""),
+    role: flagOf(row, "inRecovery") === true ? "standby" : "primary",
+    startedAt: numberOf(row, "startedAt"),
+    ...walOf({ row, receiver, identity }),
+    replayAgeMs: numberOf(row, "replayAgeMs"),
+    replay: readReplay({ pauseState, startupWait }),
+    pauseRequested: pauseState === "pause requested",
+    blockers: readBlockers(row, startupWait),
+    startupWait,
+    receiver,
+    senders: readSenders(row),
+    slots: readSlots(row),
+    walFiles: walFilesOf(files),
+    settings,
+    marks: marksOf({
+      conninfo,
+      restoreCommand: settings.restore_command?.value ?? null,
+      fenced: textOf(row, "fenced"),
+    }),
+    standbySignal: files === null ? null : flagOf(files, "standbySignal"),
+    recoverySignal: files === null ? null : flagOf(files, "recoverySignal"),
+    configuredUpstream: upstreamOf(conninfo),
+    missingRights: [
+      ...(flagOf(row, "mayMonitor") === true ? [] : ["pg_monitor"]),
+      ...(identity.lacksReplication ? ["REPLICATION"] : []),
+    ],
+  };
+}
+
+type WalFacts = Pick<
+  ReachedNode,
+  "timeline" | "history" | "receiveLsn" | "replayLsn" | "currentLsn" | "received" | "replayed"
+>;
+
+function walOf(look: {
+  readonly row: Row;
+  readonly receiver: WalReceiver | null;
+  readonly identity: WalIdentity;
+}): WalFacts {
+  const { row, receiver, identity } = look;
+  const currentLsn = lsnOf(row, "currentLsn");
+  if (currentLsn !== null) {
+    const file = textOf(row, "walFile");
+    const timeline = file === null ? identity.timeline : timelineOfFile(file);
+    const position = at(timeline, currentLsn);
+    return {
+      ...timelineFacts(timeline, identity),
+      receiveLsn: lsnOf(row, "receiveLsn"),
+      replayLsn: null,
+      currentLsn,
+      received: position,
+      replayed: position,
+    };
+  }
+  const receiveLsn = lsnOf(row, "receiveLsn");
+  const replayLsn = lsnOf(row, "replayLsn");
+  const replaying = identity.timeline ?? receiver?.receivedTimeline ?? null;
+  // A receiver may be on the next timeline while replay still ends the last one.
+  const isReceivedOnly = receiveLsn !== null && (replayLsn === null || receiveLsn > replayLsn);
+  const receiving = isReceivedOnly ? (receiver?.receivedTimeline ?? replaying) : replaying;
+  return {
+    ...timelineFacts(receiver?.receivedTimeline ?? replaying, identity),
+    receiveLsn,
+    replayLsn,
+    currentLsn: null,
+    received: at(receiving, maxLsn(receiveLsn, replayLsn)),
+    replayed: at(replaying, replayLsn),
+  };
+}
+
+function timelineFacts(
+  timeline: TimelineId | null,
+  identity: WalIdentity,
+): Pick<ReachedNode, "timeline" | "history"> {
+  if (timeline === 1) return { timeline, history: { timeline: 1, ancestors: [] } };
+  return { timeline, history: identity.history?.timeline === timeline ? identity.history : null };
+}
+
+function at(timeline: TimelineId | null, lsn: Lsn | null): Position | null {
+  return timeline === null || lsn === null ? null : { timeline, lsn };
+}
+
+function walFilesOf(files: Row | null): ReachedNode["walFiles"] {
+  if (files === null) return null;
+  const oldest = textOf(files, "oldest");
+  const newest = textOf(files, "newest");
+  return oldest === null || newest === null ? null : { oldest, newest };
+}
+
+function marksOf(settings: {
+  readonly conninfo: string | null;
+  readonly restoreCommand: string | null;
+  readonly fenced: string | null;
+}): Marks {
+  const { quiesced, repointing } = readMarks(settings.conninfo ?? "");
+  const restoreQuiesced = readRestoreMark(settings.restoreCommand ?? "").quiesced;
+  return { quiesced, restoreQuiesced, repointing, fenced: settings.fenced === "on" };
+}
+
+/** The first of the hosts that primary_conninfo names, without our marks. */
+function upstreamOf(conninfo: string | null): Address | null {
+  const { base } = readMarks(conninfo ?? "");
+  if (base === "") return null;
+  const parsed = parseConninfo(base);
+  return parsed.ok ? (hostsOf(parsed.conninfo)[0] ?? null) : null;
+}
+
+function addressesOf(config: NodeConfig, row: Row): readonly Address[] {
+  const host = textOf(row, "serverAddress");
+  const port = numberOf(row, "serverPort");
+  const own = host === null || port === null ? [] : [{ host, hostaddr: host, port }];
+  const known = [...hostsOf(config.conninfo), config.replication, ...own];
+  const seen = new Map(
+    known.map((address) => [`${address.host} ${address.hostaddr ?? ""} ${address.port}`, address]),
+  );
+  return [...seen.values()];
+}
