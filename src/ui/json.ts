@@ -15,6 +15,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export function reportJson(report: Report): JsonObject {
   const { topology, comparison, plan, steps, timings } = report;
   return {
+    ...report.extra,
     format: 1,
     command: report.command,
     cluster: report.cluster,
@@ -30,7 +31,6 @@ export function reportJson(report: Report): JsonObject {
     ...(timings === undefined ? {} : { timings }),
     next: report.next ?? [],
     ...(report.text === undefined ? {} : { text: report.text }),
-    ...report.extra,
   };
 }
 

@@ -31,14 +31,28 @@ export function renderBody(report: Report, view: ReportView): readonly Line[] {
   ]);
 }
 
-/** What that means. */
+/** What that means. On stderr it begins with the program's name, as everything there that is not asked for. */
 export function renderVerdict(report: Report): readonly Line[] {
+  const name = isAnswer(report) ? [] : [span("remaster: ")];
   return paragraphs([
-    renderFindings(report.findings),
-    report.summary === "" ? [] : [line(span(report.summary, verdictStyle(report)))],
-    report.hint === undefined ? [] : [line("hint: ", report.hint)],
+    renderFindings(report.findings.filter((finding) => !isSaid(finding, report))),
+    [
+      ...(report.summary === "" ? [] : [[...name, span(report.summary, verdictStyle(report))]]),
+      ...hintLines(report),
+    ],
     (report.next ?? []).map((command) => line(span("next: ", "faint"), command)),
   ]);
+}
+
+/** A lone finding that the summary quotes is not told twice; its hint follows the summary. */
+function isSaid(finding: Finding, report: Report): boolean {
+  return report.findings.length === 1 && report.summary.endsWith(finding.message);
+}
+
+function hintLines(report: Report): readonly Line[] {
+  const said = report.findings.find((finding) => isSaid(finding, report));
+  const hint = report.hint ?? said?.hint;
+  return hint === undefined ? [] : [line("hint: ", hint)];
 }
 
 /** The tree is the answer of status, and worth a look once another node leads. */
