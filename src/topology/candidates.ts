@@ -51,6 +51,12 @@ export interface RankingOptions {
   readonly cancelQueries?: boolean;
 }
 
+/** How a node stands, and to whom. */
+interface Measured {
+  readonly comparison: Comparison;
+  readonly against: string;
+}
+
 /** A node with all that its place depends on. */
 interface Standing {
   readonly observation: Observation;
@@ -63,6 +69,8 @@ interface Frame {
   readonly structure: Structure;
   readonly options: RankingOptions;
   readonly primary: ReachedNode | null;
+  /** Whose line of ancestry counts: the primary's, else that of the operator's choice; null when neither is there. */
+  readonly anchor: ReachedNode | null;
   readonly reference: Reference | null;
   readonly sources: readonly ReachedNode[];
 }
@@ -100,14 +108,23 @@ function findFrame(structure: Structure, options: RankingOptions): Frame {
   const primary = leader?.received === null ? null : leader;
   const anchor = primary ?? standbys.find((node) => node.name === options.to) ?? null;
   const onLine = standbys.filter(
-    (node) => anchor === null || compareHeld(node, anchor, histories).relation !== "diverged",
+    (node) =>
+      anchor === null ||
+      !["diverged", "unknown"].includes(compareHeld(node, anchor, histories).relation),
   );
   const reference = findReference(onLine, histories);
   const sources =
     reference === null
       ? []
       : onLine.filter((node) => compareHeld(node, reference.node, histories).relation === "same");
-  return { structure, options, primary, reference, sources: referenceFirst(sources, reference) };
+  return {
+    structure,
+    options,
+    primary,
+    anchor,
+    reference,
+    sources: referenceFirst(sources, reference),
+  };
 }
 
 function referenceFirst(
@@ -120,13 +137,13 @@ function referenceFirst(
 
 function standingOf(observation: Observation, frame: Frame): Standing {
   const { structure, options, reference } = frame;
-  const comparison = compareToReference(observation, frame);
+  const { comparison, against } = measure(observation, frame);
   const given: Case = {
     structure,
     comparison,
-    reference,
+    against,
+    decided: reference?.decided ?? true,
     sources: frame.sources,
-    pinned: options.to !== undefined,
     cancelQueries: options.cancelQueries ?? false,
   };
   const objections = objectionsTo(observation, given);
@@ -143,11 +160,18 @@ function standingOf(observation: Observation, frame: Frame): Standing {
   return { observation, comparison, ranked };
 }
 
-function compareToReference(observation: Observation, frame: Frame): Comparison {
-  const against = frame.reference?.node ?? frame.primary;
-  if (!observation.reachable || against === null) return incomparable;
-  if (!isOurs(frame.structure, observation)) return incomparable;
-  return compareHeld(observation, against, frame.structure.histories);
+/** Against the reference; but who left the line that counts has diverged, however little the reference has. */
+function measure(observation: Observation, frame: Frame): Measured {
+  const { anchor, structure } = frame;
+  const nobody: Measured = { comparison: incomparable, against: "the others" };
+  if (!observation.reachable || !isOurs(structure, observation)) return nobody;
+  const to = (node: ReachedNode): Measured => ({
+    comparison: compareHeld(observation, node, structure.histories),
+    against: node.name,
+  });
+  const line = anchor === null ? null : to(anchor);
+  if (line?.comparison.relation === "diverged") return line;
+  return frame.reference === null ? (line ?? nobody) : to(frame.reference.node);
 }
 
 function bytesBehind({ relation, bytes }: Comparison): bigint | null {
@@ -248,7 +272,7 @@ function chooseCandidate(
 }
 
 function exchangeFor(candidate: ReachedNode, frame: Frame): Ranking["exchange"] {
-  const { relation, bytes } = compareToReference(candidate, frame);
+  const { relation, bytes } = measure(candidate, frame).comparison;
   const source = findSource(candidate, frame.sources);
   if (relation !== "behind" || bytes === null || source === null) return null;
   return { from: source.name, to: candidate.name, bytes };

@@ -3,7 +3,6 @@
 
 import { formatLsn } from "../wal/lsn.ts";
 import { type Comparison, formatPosition } from "../wal/position.ts";
-import type { Reference } from "./lines.ts";
 import type { Observation, ReachedNode } from "./node.ts";
 import { stillHasWalFor } from "./settings.ts";
 import { clusterMajor, isOurs, majorOf, type Structure } from "./structure.ts";
@@ -11,13 +10,13 @@ import { clusterMajor, isOurs, majorOf, type Structure } from "./structure.ts";
 /** Everything that the question "may it lead?" rests on. */
 export interface Case {
   readonly structure: Structure;
-  /** How the node stands to the reference, or to the primary where no standby could be the reference. */
   readonly comparison: Comparison;
-  readonly reference: Reference | null;
-  /** The standbys that have as much as the reference. */
+  /** The name of the node that `comparison` is against. */
+  readonly against: string;
+  /** False: standbys diverged, and the evidence does not say whose line is the cluster's. */
+  readonly decided: boolean;
+  /** The standbys that have as much as the one that is ahead. */
   readonly sources: readonly ReachedNode[];
-  /** The operator named the candidate. */
-  readonly pinned: boolean;
   readonly cancelQueries: boolean;
 }
 
@@ -65,22 +64,21 @@ function hasNoPosition(node: ReachedNode): string | null {
   return `its position cannot be known${rights}`;
 }
 
-function isDiverged(_node: ReachedNode, { comparison, reference }: Case): string | null {
+function isDiverged(_node: ReachedNode, { comparison, against }: Case): string | null {
   if (comparison.relation !== "diverged") return null;
-  const at =
-    comparison.switchpoint === null ? "" : ` after ${formatPosition(comparison.switchpoint)}`;
-  return `went another way than ${reference?.node.name ?? "the primary"}${at}: it replayed what is not in that history`;
+  const { switchpoint } = comparison;
+  const at = switchpoint === null ? "" : ` after ${formatPosition(switchpoint)}`;
+  return `went another way than ${against}${at}: it replayed what is not in that history`;
 }
 
-function cannotBeCompared(node: ReachedNode, { comparison, reference }: Case): string | null {
-  if (comparison.relation !== "unknown" || node.received === null || reference === null)
-    return null;
-  return `cannot be compared with ${reference.node.name}: a timeline history is not known`;
+function cannotBeCompared(node: ReachedNode, { comparison, against }: Case): string | null {
+  if (comparison.relation !== "unknown" || node.received === null) return null;
+  return `cannot be compared with ${against}: a timeline history is not known`;
 }
 
-function standsOnAnUndecidedLine(_node: ReachedNode, given: Case): string | null {
-  if (given.reference === null || given.reference.decided || given.pinned) return null;
-  return "standbys went different ways, and nothing says whose is the cluster's: name the one to keep with --to";
+function standsOnAnUndecidedLine(_node: ReachedNode, { decided }: Case): string | null {
+  if (decided) return null;
+  return "standbys went different ways, and nothing says whose is the cluster's: name one on the line to keep with --to";
 }
 
 function isInPointInTimeRecovery(node: ReachedNode): string | null {
