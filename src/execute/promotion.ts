@@ -4,7 +4,7 @@
 
 import type { PromoteStep } from "../plan/step.ts";
 import { readWritePosition, requestPromotion } from "../postgres/promote.ts";
-import { releaseRestore, unquiesce } from "../postgres/quiesce.ts";
+import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
 import { reload } from "../postgres/settings.ts";
 import { formatPosition } from "../wal/position.ts";
 import { NotDone, type Performer } from "./performer.ts";
@@ -29,7 +29,7 @@ export const promotePerformer: Performer<PromoteStep> = {
   async act(step, world) {
     const session = await world.session(step.node);
     // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
-    const released = await releaseRestore(session, { timeoutMs: world.remainingMs() });
+    const released = await giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() });
     if (!released.done) throw new NotDone(released.refusal.message);
     const refusal = await requestPromotion(session);
     if (refusal !== null) throw new NotDone(refusal.message);

@@ -16,8 +16,6 @@ export interface RunOptions {
   readonly journal: Journal;
   /** Told when a stage begins and when a step ended. */
   readonly progress: (event: ProgressEvent) => void;
-  /** Time that an undo may take beyond the run's deadline, milliseconds. */
-  readonly undoMs: number;
   /** The world in which the undo runs: not interrupted, with its own deadline. */
   readonly undoWorld: () => World;
 }

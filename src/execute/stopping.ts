@@ -2,12 +2,11 @@
 // server the next second, so the goal is "its control.stop succeeded in this run, and nothing answers".
 
 import type { StopStep } from "../plan/step.ts";
+import type { Memory } from "./memory.ts";
 import { NotDone, type Performer } from "./performer.ts";
 import { nodeConfig } from "./world.ts";
 
-/** A performer with the memory of one run: which nodes it stopped. */
-export function createStopPerformer(): Performer<StopStep> {
-  const stopped = new Set<string>();
+export function createStopPerformer({ stopped }: Memory): Performer<StopStep> {
   return {
     pollMs: 50,
 

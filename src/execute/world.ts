@@ -3,22 +3,19 @@
 
 import type { Finding } from "../topology/finding.ts";
 import type { ClusterConfig, NodeConfig, Observation } from "../topology/node.ts";
+import type { ServerControl } from "../host/control.ts";
 import type { Session } from "../postgres/session.ts";
-
-/** Starts and stops one server on its machine. Throws where the command fails or its time is up. */
-export interface NodeControl {
-  start(options: { readonly timeoutMs: number }): Promise<void>;
-  stop(options: { readonly timeoutMs: number }): Promise<void>;
-  /** Moves a file of pg_wal out of the way, kept under another name. Null where only commands of the user's are known. */
-  readonly setWalAside: ((fileName: string) => Promise<string>) | null;
-}
 
 export interface World {
   readonly config: ClusterConfig;
   /** An open session to the node; opened again where the last one was lost. */
   session(node: string): Promise<Session>;
+  /** All nodes at once, or the named ones. */
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
-  control(node: NodeConfig): Promise<NodeControl | null>;
+  /** The nodes that let us in when they were last looked at: asking the others again would only take time. */
+  reached(): readonly string[];
+  /** Null where the topology file gives no control of the node. */
+  control(node: NodeConfig): Promise<ServerControl | null>;
   /** Ends when the operator interrupts. */
   readonly signal: AbortSignal;
   now(): number;

@@ -61,6 +61,12 @@ export async function ensureSlot(upstream: Session, slotName: string): Promise<A
   }
 }
 
+/** Whether a slot of that name is there, of whichever type. */
+export async function hasSlot(upstream: Session, slotName: string): Promise<boolean> {
+  const sql = "SELECT 1 AS found FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
+  return (await upstream.query(sql, [slotName])).length > 0;
+}
+
 /** Lets go of WAL before `lsn` that the slot holds. A slot in use, or already past it, is left as it is. */
 export async function advanceSlot(upstream: Session, slotName: string, lsn: Lsn): Promise<void> {
   await upstream.query(

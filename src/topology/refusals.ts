@@ -38,6 +38,8 @@ export const refusalCatalogue = {
   "needs-yes": "The verb changes servers, and there is neither a terminal to ask on nor --yes.",
   "torn-tail-repair":
     "After the promotion the node cannot follow until its last old-timeline WAL segment is moved away while it is stopped.",
+  "upstream-setting":
+    "Something else in primary_conninfo depends on the host that was replaced: a certificate's name, an entry of the passfile, a service.",
   "not-settled":
     "A step reached its goal, but what should have been tidied up after it was not: a mark or a slot of remaster may be left.",
   "step-failed": "A best-effort step failed; the message gives the reason.",

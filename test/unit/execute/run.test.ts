@@ -83,6 +83,7 @@ async function run(
     config: { name: "test", file: null, nodes: [] },
     session: () => Promise.reject(new Error("no servers here")),
     observe: () => Promise.resolve([]),
+    reached: () => [],
     control: () => Promise.resolve(null),
     signal,
     now: () => clock,
@@ -97,7 +98,6 @@ async function run(
     performers,
     journal: noJournal,
     progress: () => undefined,
-    undoMs: 1000,
     undoWorld: () => world(new AbortController().signal, clock + 1000),
   });
   return { ...result, acts };

@@ -1,0 +1,106 @@
+// The servers of one run: its topology file, its sessions, and the carrying out of its plan, each loaded when first
+// asked for. What is loaded here is what a verb that looks or changes costs at its start.
+
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Context } from "../commands/context.ts";
+import type { ProgressEvent } from "../execute/run.ts";
+import type { Sessions } from "../postgres/sessions.ts";
+import type { ClusterConfig } from "../topology/node.ts";
+import type { Deadline } from "./deadline.ts";
+import type { GlobalOptions } from "./program.ts";
+import type { Edge } from "./run.ts";
+
+/** How long a node may take to answer a look, milliseconds; connect_timeout may say less. */
+const lookMs = 3000;
+
+export interface ServersWish {
+  readonly options: GlobalOptions;
+  readonly edge: Edge;
+  readonly deadline: Deadline;
+  say(line: string): void;
+  progress(event: ProgressEvent): void;
+}
+
+export interface Servers extends Pick<Context, "cluster" | "observe" | "execute"> {
+  /** Ends all sessions. Never throws. */
+  close(): Promise<void>;
+}
+
+function journalDirectory(env: Edge["env"]): string {
+  const state = env["XDG_STATE_HOME"] ?? "";
+  return join(state === "" ? join(env["HOME"] ?? homedir(), ".local", "state") : state, "remaster");
+}
+
+export function createServers(wish: ServersWish): Servers {
+  const { edge, deadline } = wish;
+  let config: Promise<ClusterConfig> | null = null;
+  let sessions: Sessions | null = null;
+
+  const cluster = (): Promise<ClusterConfig> => {
+    config ??= loadConfig(wish);
+    return config;
+  };
+  const openSessions = async (): Promise<Sessions> => {
+    // The driver loads while the file is read.
+    const [{ Sessions: Open }, loaded] = await Promise.all([
+      import("../postgres/sessions.ts"),
+      cluster(),
+    ]);
+    sessions ??= new Open({ config: loaded, timeoutMs: lookMs, now: () => edge.now() });
+    return sessions;
+  };
+  return {
+    cluster,
+    observe: async (names) => {
+      const open = await openSessions();
+      // Once something was changed, an interrupt must not keep the report from saying what holds.
+      return open.observe(names ?? null, edge.state.changing ? null : edge.interrupt);
+    },
+    execute: async (plan) => {
+      const [{ executePlan }, { openJournal }, open, loaded] = await Promise.all([
+        import("../execute/execute.ts"),
+        import("../execute/journal.ts"),
+        openSessions(),
+        cluster(),
+      ]);
+      edge.state.changing = true;
+      const journal = openJournal({
+        directory: journalDirectory(edge.env),
+        cluster: loaded.name,
+        verb: plan.verb,
+        pid: process.pid,
+        now: () => edge.now(),
+        onFailure: (reason) => {
+          wish.say(`no journal is kept of this run: ${reason}`);
+        },
+      });
+      return executePlan(plan, {
+        config: loaded,
+        sessions: open,
+        journal,
+        interrupt: edge.interrupt,
+        now: () => edge.now(),
+        remainingMs: () => deadline.remainingMs(),
+        progress: (event) => {
+          wish.progress(event);
+        },
+      });
+    },
+    close: async () => {
+      await sessions?.close();
+    },
+  };
+
+  async function loadConfig({ options: given }: ServersWish): Promise<ClusterConfig> {
+    const { loadCluster } = await import("../config/load.ts");
+    return loadCluster({
+      ...(given.config === null ? {} : { config: given.config }),
+      ...(given.cluster === null ? {} : { cluster: given.cluster }),
+      ...(given.dsn === null ? {} : { dsn: given.dsn }),
+      env: edge.env,
+      cwd: process.cwd(),
+      home: edge.env["HOME"] ?? homedir(),
+    });
+  }
+}

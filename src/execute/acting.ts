@@ -1,0 +1,39 @@
+// What performers share: turning the postgres room's answers into the loop's, and waiting inside an act that has parts.
+
+import type { Acted } from "../postgres/outcome.ts";
+import { type Holding, NotDone } from "./performer.ts";
+import type { World } from "./world.ts";
+
+/** Throws NotDone where nothing was changed. */
+export function mustAct(result: Acted): void {
+  if (!result.done) throw new NotDone(result.refusal.message);
+}
+
+/** Throws where a part of an act that had begun was refused. */
+export function mustFinish(result: Acted): void {
+  if (!result.done) throw new Error(result.refusal.message);
+}
+
+/** Polls a look until it holds; throws with its reason when time is up, the run is interrupted, or it never will. */
+export async function waitFor(
+  look: () => Promise<Holding>,
+  world: World,
+  options: {
+    readonly pollMs: number;
+    readonly nudge?: { readonly everyMs: number; push(): Promise<void> };
+  },
+): Promise<void> {
+  let nudgedAt = world.now();
+  for (;;) {
+    const found = await look();
+    if (found.holds) return;
+    if (found.hopeless === true || world.signal.aborted || world.remainingMs() === 0) {
+      throw new Error(found.why);
+    }
+    if (options.nudge !== undefined && world.now() - nudgedAt >= options.nudge.everyMs) {
+      nudgedAt = world.now();
+      await options.nudge.push();
+    }
+    await world.pause(options.pollMs);
+  }
+}

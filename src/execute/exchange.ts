@@ -1,0 +1,113 @@
+// Brings one node level with another by pointing it there for as long as it takes. The end of what the source has need
+// not be a record boundary, so what counts is that everything is received, not an exact replay position. Afterwards the
+// node is as still as it was, or has its own upstream back.
+
+import { readMarks } from "../conninfo/override.ts";
+import type { ExchangeStep } from "../plan/step.ts";
+import { pointAt, unpoint } from "../postgres/follow.ts";
+import { observePosition } from "../postgres/position.ts";
+import { quiesce, quiesceHolds } from "../postgres/quiesce.ts";
+import type { Session } from "../postgres/session.ts";
+import { reload } from "../postgres/settings.ts";
+import { dropSlot, ensureSlot, hasSlot } from "../postgres/slots.ts";
+import { rankCandidates } from "../topology/candidates.ts";
+import { reachedNode } from "../topology/structure.ts";
+import { buildTopology } from "../topology/topology.ts";
+import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import { compareHeld, formatPosition } from "../wal/position.ts";
+import { mustAct, mustFinish, waitFor } from "./acting.ts";
+import type { Memory } from "./memory.ts";
+import { type Holding, NotDone, type Performer } from "./performer.ts";
+import { nodeConfig, type World } from "./world.ts";
+
+/** What the node lacks and who has it; `source` null when it has everything. */
+interface Lack {
+  readonly source: string | null;
+  readonly position: string | null;
+}
+
+/** Among the nodes that let us in, by ancestry; looked up anew, because only now are all of them still. */
+async function findLack(step: ExchangeStep, world: World): Promise<Lack> {
+  const observations = await world.observe(world.reached());
+  const topology = buildTopology(world.config.name, observations);
+  const node = reachedNode(topology, step.node);
+  if (node === null) throw new Error(`${step.node} cannot be reached`);
+  const name = step.from ?? rankCandidates(topology, { to: step.node }).ahead;
+  const source = name === null ? null : reachedNode(topology, name);
+  if (source === null)
+    throw new Error(`${name ?? "no node with a known position"} cannot be reached`);
+  const { relation } = compareHeld(node, source, topology.histories);
+  const position = node.received === null ? null : formatPosition(node.received);
+  if (relation === "same" || relation === "ahead") return { source: null, position };
+  if (relation === "behind") return { source: source.name, position };
+  throw new NotDone(`${step.node} and ${source.name} cannot be brought level: ${relation}`);
+}
+
+async function received(session: Session): Promise<Lsn | null> {
+  return (await observePosition(session)).has;
+}
+
+async function untilLevel(session: Session, target: Lsn, world: World): Promise<void> {
+  const look = async (): Promise<Holding> => {
+    const has = await received(session);
+    return has !== null && has >= target
+      ? { holds: true, detail: null }
+      : {
+          holds: false,
+          why: `it has ${has === null ? "nothing" : formatLsn(has)} of ${formatLsn(target)}`,
+        };
+  };
+  const push = (): Promise<void> => reload(session);
+  await waitFor(look, world, { pollMs: 2, nudge: { everyMs: 50, push } });
+}
+
+/** The node keeps the slot name that it has: a source without that slot would not stream to it, and one that did not
+ * have it before shall not keep it. True when the slot was made here. */
+async function makeSlot(source: Session, slotName: string | null): Promise<boolean> {
+  if (slotName === null || (await hasSlot(source, slotName))) return false;
+  mustAct(await ensureSlot(source, slotName));
+  return true;
+}
+
+export function createExchangePerformer(memory: Memory): Performer<ExchangeStep> {
+  return {
+    pollMs: 20,
+
+    async holds(step, world) {
+      const { source, position } = await findLack(step, world);
+      return source === null
+        ? { holds: true, detail: position }
+        : { holds: false, why: `${step.node} lacks what ${source} has` };
+    },
+
+    async act(step, world) {
+      const { source: name } = await findLack(step, world);
+      if (name === null) return;
+      const [node, source] = await Promise.all([world.session(step.node), world.session(name)]);
+      const [before, target] = await Promise.all([observePosition(node), received(source)]);
+      if (target === null) throw new NotDone(`the position of ${name} is not known`);
+      const slotName = before.primarySlotName === "" ? null : before.primarySlotName;
+      const made = await makeSlot(source, slotName);
+      const upstream = nodeConfig(world, name).replication;
+      const pointed = await pointAt(node, { upstream, slotName });
+      mustAct(pointed);
+      if (pointed.done) memory.pointings.set(step.node, pointed.before);
+      await untilLevel(node, target, world);
+      await stillAgain(node, { world, quiesced: readMarks(before.primaryConninfo ?? "").quiesced });
+      if (made && slotName !== null) await dropSlot(source, slotName);
+    },
+  };
+}
+
+async function stillAgain(
+  node: Session,
+  options: { readonly world: World; readonly quiesced: boolean },
+): Promise<void> {
+  const { world, quiesced } = options;
+  if (!quiesced) {
+    mustFinish(await unpoint(node, null));
+    return;
+  }
+  mustFinish(await quiesce(node, { blockers: "keep", timeoutMs: world.remainingMs() }));
+  await waitFor(() => quiesceHolds(node), world, { pollMs: 2 });
+}

@@ -1,0 +1,86 @@
+// Carries a plan out on real servers: gives the loop its world, its performers and its journal. An undo has a deadline
+// of its own and is not interrupted: half an undo helps nobody.
+
+import { setTimeout } from "node:timers/promises";
+import type { Plan } from "../plan/plan.ts";
+import type { Sessions } from "../postgres/sessions.ts";
+import type { Finding } from "../topology/finding.ts";
+import type { ClusterConfig } from "../topology/node.ts";
+import type { Journal } from "./journal.ts";
+import { createPerformers } from "./performers.ts";
+import { type ProgressEvent, type RunResult, runPlan } from "./run.ts";
+import type { World } from "./world.ts";
+
+export interface ExecuteOptions {
+  readonly config: ClusterConfig;
+  readonly sessions: Sessions;
+  readonly journal: Journal;
+  /** The operator's interrupt, not the end of the run's time. */
+  readonly interrupt: AbortSignal;
+  now(): number;
+  remainingMs(): number;
+  progress(event: ProgressEvent): void;
+}
+
+/** What an undo may take, milliseconds, however little the run had left. */
+const undoMs = 10_000;
+
+interface Limits {
+  readonly signal: AbortSignal;
+  remainingMs(): number;
+}
+
+function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): World {
+  const { config, sessions } = options;
+  return {
+    config,
+    session: (node) => sessions.session(node),
+    observe: (names) => sessions.observe(names ?? null, null),
+    reached: () => sessions.reached(),
+    control: async (node) => {
+      if (node.control === null) return null;
+      const { createControl } = await import("../host/control.ts");
+      return createControl(node.control);
+    },
+    signal: limits.signal,
+    now: () => options.now(),
+    remainingMs: () => limits.remainingMs(),
+    pause: async (ms) => {
+      try {
+        await setTimeout(ms, undefined, { signal: limits.signal });
+      } catch (error) {
+        if (!limits.signal.aborted) throw error;
+      }
+    },
+    note: (finding) => {
+      noted.push(finding);
+    },
+  };
+}
+
+/** Never throws for a server's sake. */
+export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
+  const noted: Finding[] = [];
+  const world = makeWorld(
+    options,
+    { signal: options.interrupt, remainingMs: () => options.remainingMs() },
+    noted,
+  );
+  const result = await runPlan(plan, world, {
+    performers: createPerformers(),
+    journal: options.journal,
+    progress: (event) => {
+      options.progress(event);
+    },
+    undoWorld: () => {
+      const endsAt = options.now() + undoMs;
+      const limits = {
+        signal: new AbortController().signal,
+        remainingMs: () => Math.max(0, endsAt - options.now()),
+      };
+      return makeWorld(options, limits, noted);
+    },
+  });
+  await options.journal.close();
+  return { ...result, findings: [...result.findings, ...noted] };
+}

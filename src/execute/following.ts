@@ -1,0 +1,107 @@
+// Gives a standby another upstream. The slot comes first: a first attempt that fails costs wal_retrieve_retry_interval.
+// Done when the standby is seen to follow; then the setting is settled, which starts its receiver anew, so it is seen
+// to follow once more.
+
+import { readMarks } from "../conninfo/override.ts";
+import { sameAddress } from "../topology/edges.ts";
+import type { RepointStep } from "../plan/step.ts";
+import { followState, pointAt, settle, settleHolds } from "../postgres/follow.ts";
+import { observePosition } from "../postgres/position.ts";
+import type { Session } from "../postgres/session.ts";
+import { reload } from "../postgres/settings.ts";
+import { ensureSlot, physicalSlotName } from "../postgres/slots.ts";
+import { mustAct, waitFor } from "./acting.ts";
+import type { Memory } from "./memory.ts";
+import type { Holding, Performer } from "./performer.ts";
+import { nodeConfig, type World } from "./world.ts";
+
+interface Pair {
+  readonly standby: Session;
+  readonly upstream: Session;
+}
+
+async function sessions(step: RepointStep, world: World): Promise<Pair> {
+  const [standby, upstream] = await Promise.all([world.session(step.node), world.session(step.to)]);
+  return { standby, upstream };
+}
+
+/** The standby bears our mark with this upstream, or names it without a mark. */
+async function isTold(step: RepointStep, world: World): Promise<boolean> {
+  const address = nodeConfig(world, step.to).replication;
+  const session = await world.session(step.node);
+  const { primaryConninfo } = await observePosition(session);
+  const { repointing } = readMarks(primaryConninfo ?? "");
+  if (repointing !== null) return sameAddress(repointing, address);
+  return (await settleHolds(session, address)).holds;
+}
+
+async function follows(step: RepointStep, world: World): Promise<Holding> {
+  const { standby, upstream } = await sessions(step, world);
+  return followState(standby, upstream, { slotName: null });
+}
+
+async function tell(step: RepointStep, world: World, memory: Memory): Promise<void> {
+  const { standby, upstream } = await sessions(step, world);
+  const { primarySlotName } = await observePosition(standby);
+  const slotName = physicalSlotName(step.node, primarySlotName);
+  mustAct(await ensureSlot(upstream, slotName));
+  const pointed = await pointAt(standby, {
+    upstream: nodeConfig(world, step.to).replication,
+    slotName,
+  });
+  mustAct(pointed);
+  // The first telling of a run knows what was there before it.
+  if (pointed.done && !memory.pointings.has(step.node)) {
+    memory.pointings.set(step.node, pointed.before);
+  }
+}
+
+async function settleSetting(step: RepointStep, world: World): Promise<void> {
+  const session = await world.session(step.node);
+  const address = nodeConfig(world, step.to).replication;
+  const settled = await settle(session, address, { timeoutMs: world.remainingMs() });
+  mustAct(settled);
+  if (!settled.done) return;
+  for (const note of settled.notes) {
+    world.note({
+      code: "upstream-setting",
+      severity: "note",
+      node: step.node,
+      message: `primary_conninfo of ${step.node}: ${note.message}`,
+    });
+  }
+}
+
+export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
+  const nudge = {
+    everyMs: 30,
+    push: async (step: RepointStep, world: World): Promise<void> => {
+      await reload(await world.session(step.node));
+    },
+  };
+  return {
+    pollMs: 2,
+    nudge,
+
+    async holds(step, world) {
+      if (!(await isTold(step, world))) {
+        return { holds: false, why: `${step.node} has not been told of ${step.to}` };
+      }
+      if (step.until === "set") return { holds: true, detail: null };
+      const session = await world.session(step.node);
+      const address = nodeConfig(world, step.to).replication;
+      const settled = await settleHolds(session, address);
+      return settled.holds ? follows(step, world) : settled;
+    },
+
+    async act(step, world) {
+      if (!(await isTold(step, world))) await tell(step, world, memory);
+      if (step.until === "set") return;
+      await waitFor(() => follows(step, world), world, {
+        pollMs: 2,
+        nudge: { everyMs: nudge.everyMs, push: () => nudge.push(step, world) },
+      });
+      await settleSetting(step, world);
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// Stops a standby's intake of WAL and gives it back. Whether a node is still is read off its receiver and its startup
+// process, never off the mark alone.
+
+import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
+import { unpoint } from "../postgres/follow.ts";
+import { observePosition } from "../postgres/position.ts";
+import { quiesce, quiesceHolds, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
+import { readMarks } from "../conninfo/override.ts";
+import { mustAct, mustFinish } from "./acting.ts";
+import type { Memory } from "./memory.ts";
+import type { Performer } from "./performer.ts";
+
+export const quiescePerformer: Performer<QuiesceStep> = {
+  pollMs: 2,
+
+  holds: async (step, world) => quiesceHolds(await world.session(step.node)),
+
+  async act(step, world) {
+    mustAct(
+      await quiesce(await world.session(step.node), {
+        blockers: step.cancelQueries ? "end" : "keep",
+        timeoutMs: world.remainingMs(),
+        signal: world.signal,
+      }),
+    );
+  },
+};
+
+/** Takes away every mark: also that of a repoint which was not settled. */
+export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceStep> {
+  return {
+    pollMs: 5,
+
+    async holds(step, world) {
+      const session = await world.session(step.node);
+      const { primaryConninfo } = await observePosition(session);
+      if (readMarks(primaryConninfo ?? "").repointing !== null) {
+        return { holds: false, why: `${step.node} is still told of another upstream` };
+      }
+      return unquiesceHolds(session);
+    },
+
+    async act(step, world) {
+      const session = await world.session(step.node);
+      mustAct(await unpoint(session, memory.pointings.get(step.node) ?? null));
+      mustFinish(await unquiesce(session, { timeoutMs: world.remainingMs() }));
+    },
+  };
+}

@@ -1,0 +1,23 @@
+// One performer per kind of step, made anew for each run.
+
+import { createExchangePerformer } from "./exchange.ts";
+import { createRepointPerformer } from "./following.ts";
+import { healPerformer } from "./healing.ts";
+import { createUnquiescePerformer, quiescePerformer } from "./intake.ts";
+import { createMemory } from "./memory.ts";
+import type { Performers } from "./performer.ts";
+import { promotePerformer } from "./promotion.ts";
+import { createStopPerformer } from "./stopping.ts";
+
+export function createPerformers(): Performers {
+  const memory = createMemory();
+  return {
+    quiesce: quiescePerformer,
+    unquiesce: createUnquiescePerformer(memory),
+    exchange: createExchangePerformer(memory),
+    promote: promotePerformer,
+    repoint: createRepointPerformer(memory),
+    stop: createStopPerformer(memory),
+    heal: healPerformer,
+  };
+}

@@ -1,0 +1,91 @@
+// The open sessions of one run, one per node: a look opens them, the performers act on them, a lost one is opened again
+// when it is next asked for. Two askers at the same moment share one attempt. Ends all of them when disposed of.
+
+import type { ClusterConfig, NodeConfig, Observation } from "../topology/node.ts";
+import { connect } from "./connect.ts";
+import { ownApplicationName } from "./observe-sql.ts";
+import { observeNode } from "./observe.ts";
+import type { Session } from "./session.ts";
+
+export interface SessionsOptions {
+  readonly config: ClusterConfig;
+  /** For each node on its own, milliseconds. */
+  readonly timeoutMs: number;
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #open = new Map<string, Session>();
+  readonly #opening = new Map<string, Promise<Session>>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  /** All nodes at once, or the named ones; through the open session where there is one. */
+  observe(
+    names: readonly string[] | null,
+    signal: AbortSignal | null,
+  ): Promise<readonly Observation[]> {
+    const nodes = this.#options.config.nodes.filter(
+      (node) => names === null || names.includes(node.name),
+    );
+    return Promise.all(nodes.map((node) => this.#look(node, signal)));
+  }
+
+  /** An open session; throws ConnectFailure where the node does not let us in. */
+  async session(name: string): Promise<Session> {
+    const open = this.#live(name);
+    if (open !== null) return open;
+    const opening = this.#opening.get(name) ?? this.#connect(name);
+    this.#opening.set(name, opening);
+    try {
+      const session = await opening;
+      this.#open.set(name, session);
+      return session;
+    } finally {
+      this.#opening.delete(name);
+    }
+  }
+
+  /** Names of the nodes with an open session, in the order of the topology file. */
+  reached(): readonly string[] {
+    const { nodes } = this.#options.config;
+    return nodes.map((node) => node.name).filter((name) => this.#live(name) !== null);
+  }
+
+  async close(): Promise<void> {
+    const sessions = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(sessions.map((session) => session.close()));
+  }
+
+  #live(name: string): Session | null {
+    const session = this.#open.get(name);
+    return session?.alive === true ? session : null;
+  }
+
+  #connect(name: string): Promise<Session> {
+    const node = this.#options.config.nodes.find((each) => each.name === name);
+    if (node === undefined) throw new Error(`no node ${name} in the topology file`);
+    return connect(node.conninfo, {
+      applicationName: ownApplicationName,
+      timeoutMs: this.#options.timeoutMs,
+    });
+  }
+
+  async #look(node: NodeConfig, signal: AbortSignal | null): Promise<Observation> {
+    const open = this.#live(node.name);
+    const { observation, session } = await observeNode(node, {
+      timeoutMs: this.#options.timeoutMs,
+      now: () => this.#options.now(),
+      ...(signal === null ? {} : { signal }),
+      ...(open === null ? {} : { session: open }),
+    });
+    if (session === null) this.#open.delete(node.name);
+    else this.#open.set(node.name, session);
+    return observation;
+  }
+}
