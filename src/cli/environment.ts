@@ -27,7 +27,7 @@ export const files: readonly Told[] = [
   { name: "./remaster.toml", text: "The topology file of the working directory." },
   {
     name: "$XDG_CONFIG_HOME/remaster/NAME.toml, /etc/remaster/NAME.toml",
-    text: "The topology file of the cluster NAME (--cluster). $XDG_CONFIG_HOME is ~/.config where it is not set.",
+    text: "The topology file of the cluster NAME (`--cluster`). Where a directory holds one file only, `--cluster` may be left out. $XDG_CONFIG_HOME is ~/.config where it is not set.",
   },
   {
     name: "$XDG_STATE_HOME/remaster/",

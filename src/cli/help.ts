@@ -2,6 +2,7 @@
 
 import type { OptionDefinition, VerbDefinition } from "../commands/define.ts";
 import { type VerbEntry, type VerbGroup, verbGroups } from "../commands/index.ts";
+import { fold } from "../ui/line.ts";
 import { changeOptions, globalOptions, helpOption, versionOption } from "./options.ts";
 
 export interface KnownVerb extends VerbEntry {
@@ -32,7 +33,7 @@ export function renderProgramHelp(verbs: readonly KnownVerb[]): string {
 export function renderVerbHelp(definition: VerbDefinition): string {
   const sections = [
     `usage: ${usageLine(definition)}\n`,
-    ...definition.description.map((paragraph) => `${wrap(plain(paragraph), 80).join("\n")}\n`),
+    ...definition.description.map((paragraph) => `${fold(plain(paragraph), 80).join("\n")}\n`),
     ...section("arguments", argumentLines(definition)),
     ...section("options", optionLines(definition.options)),
     ...section(
@@ -93,7 +94,7 @@ function argumentLines(definition: VerbDefinition): readonly string[] {
 function exampleLines(definition: VerbDefinition): readonly string[] {
   return definition.examples.flatMap((example) => [
     `  ${example.command}`,
-    ...wrap(plain(example.explanation), 74).map((line) => `      ${line}`),
+    ...fold(plain(example.explanation), 74).map((line) => `      ${line}`),
   ]);
 }
 
@@ -101,7 +102,7 @@ function exampleLines(definition: VerbDefinition): readonly string[] {
 function columns(rows: readonly (readonly [string, string])[]): readonly string[] {
   const width = Math.min(26, Math.max(0, ...rows.map(([left]) => left.length)));
   return rows.flatMap(([left, right]) => {
-    const [first = "", ...more] = wrap(plain(right), 80 - width - 4);
+    const [first = "", ...more] = fold(plain(right), 80 - width - 4);
     const indent = " ".repeat(width + 4);
     const fits = left.length <= width;
     return [
@@ -114,19 +115,4 @@ function columns(rows: readonly (readonly [string, string])[]): readonly string[
 /** Definitions mark code with backticks for the man page; a terminal needs none. */
 function plain(text: string): string {
   return text.replaceAll("`", "");
-}
-
-/** Greedy line filling; a word longer than the line stands alone. */
-export function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(/\s+/).filter((part) => part !== "")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return line === "" ? lines : [...lines, line];
 }

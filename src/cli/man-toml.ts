@@ -15,7 +15,7 @@ const topKeys: readonly Key[] = [
 const connectKeys: readonly Key[] = [
   {
     name: "[connect]",
-    text: "Connection parameters under every node's own, by libpq's keywords: `user`, `dbname`, `connect_timeout`, `sslmode`, `passfile` and so on. A password has no place here: use the passfile, or PGPASSWORD.",
+    text: "Connection parameters under every node's own, by libpq's keywords: `user`, `dbname`, `connect_timeout`, `sslmode`, `passfile` and so on. A password belongs in a passfile or in PGPASSWORD; here it is accepted only in a file that nobody but its owner can read.",
   },
 ];
 
@@ -78,8 +78,9 @@ export function tomlPage(version: string): string {
     ...section(
       "DESCRIPTION",
       paragraphs([
-        "A TOML file that names the servers of one cluster. Who is the primary does not stand in it: that is read from the servers. It is looked for as --config, REMASTER_CONFIG, ./remaster.toml, and, for --cluster NAME, as NAME.toml in $XDG_CONFIG_HOME/remaster and /etc/remaster.",
-        "An unknown key is an error.",
+        "A TOML file that names the servers of one cluster. Who is the primary does not stand in it: that is read from the servers.",
+        "It is looked for as `--config`, REMASTER_CONFIG, ./remaster.toml, then in $XDG_CONFIG_HOME/remaster and /etc/remaster: NAME.toml with `--cluster` NAME, or the only file there without it.",
+        "An unknown key is an error. Names of clusters and nodes are letters, digits, dots, underscores and hyphens, and begin with a letter or a digit.",
       ]),
     ),
     ...section("KEYS", [

@@ -69,10 +69,11 @@ export function verbPage(verb: KnownVerb, version: string): string {
     ...section("DESCRIPTION", paragraphs(definition.description)),
     ...section("ARGUMENTS", argumentList(definition)),
     ...section("OPTIONS", [
-      ...optionList(definition.options),
-      ...(definition.changes ? optionList(changeOptions) : []),
-      ...optionList(ownDefaults(definition)),
-      ".PP",
+      ...joined([
+        ...optionList(definition.options),
+        ...(definition.changes ? optionList(changeOptions) : []),
+        ...optionList(ownDefaults(definition)),
+      ]),
       `The options of every verb are told in ${bold("remaster")}(1).`,
     ]),
     ...section("EXIT STATUS", [
@@ -83,6 +84,11 @@ export function verbPage(verb: KnownVerb, version: string): string {
     ...section("EXAMPLES", exampleList(definition)),
     ...section("SEE ALSO", [seeAlso([], ["remaster(1)", "remaster.toml(5)"])]),
   ]);
+}
+
+/** What came before, if anything, and a paragraph's gap after it. */
+function joined(lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [...lines, ".PP"];
 }
 
 const programDescription: readonly string[] = [
@@ -96,9 +102,10 @@ function page(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The empty date keeps pages reproducible. */
+/** The empty date keeps pages reproducible; names of settings and files are not hyphenated. */
 export function title(name: string, sectionNumber: string, version: string): string {
-  return `.TH "${name.replaceAll("-", "\\-")}" "${sectionNumber}" "" "remaster ${version}" "remaster"`;
+  const header = `.TH "${name.replaceAll("-", "\\-")}" "${sectionNumber}" "" "remaster ${version}" "remaster"`;
+  return `${header}\n.nh\n.ad l`;
 }
 
 function synopsis(definition: VerbDefinition): string {
@@ -111,9 +118,9 @@ function verbList(verbs: readonly KnownVerb[]): readonly string[] {
     const members = verbs.filter((verb) => verb.group === group);
     if (members.length === 0) return [];
     return [
-      `.SS ${roffText(verbGroups[group])}`,
+      `.SS ${roffText(sentenceOf(`${verbGroups[group]}:`)).slice(0, -1)}`,
       ...members.flatMap((verb) =>
-        tagged(`${bold(`remaster-${verb.name}`)}(1)`, [verb.definition.summary]),
+        tagged(`${bold(`remaster-${verb.name}`)}(1)`, [sentenceOf(verb.definition.summary)]),
       ),
     ];
   });
@@ -134,7 +141,14 @@ function optionTag(option: OptionDefinition): string {
 
 function optionText(option: OptionDefinition): string {
   const preset = option.type === "value" ? option.default : undefined;
-  return preset === undefined ? option.summary : `${option.summary} (default: ${preset})`;
+  const text = sentenceOf(option.detail ?? option.summary);
+  return preset === undefined ? text : `${text} Default: ${preset}.`;
+}
+
+/** Help speaks in fragments, a man page in sentences. */
+function sentenceOf(text: string): string {
+  const ended = /[.:?!]$/.test(text) ? text : `${text}.`;
+  return `${ended.charAt(0).toUpperCase()}${ended.slice(1)}`;
 }
 
 /** Global options that this verb takes with a default of its own. */
@@ -148,14 +162,15 @@ function argumentList(definition: VerbDefinition): readonly string[] {
     const tag = italic(argument.name.toUpperCase()) + (argument.variadic ? "..." : "");
     const choices =
       argument.choices === undefined ? "" : ` (one of ${argument.choices.join(", ")})`;
-    return tagged(tag, [`${argument.summary}${choices}`]);
+    return tagged(tag, [sentenceOf(`${argument.summary}${choices}`)]);
   });
 }
 
 function exitList(meaning: (outcome: Outcome) => string | null): readonly string[] {
   return (Object.entries(exitTable) as [Outcome, number][]).flatMap(([outcome, code]) => {
     const text = meaning(outcome);
-    return text === null ? [] : tagged(`${bold(String(code))} (${outcome})`, [text]);
+    if (text === null) return [];
+    return tagged(`${bold(String(code))} (${outcome})`, [sentenceOf(text)]);
   });
 }
 
@@ -178,13 +193,9 @@ function findingList(): readonly string[] {
 function exampleList(definition: VerbDefinition): readonly string[] {
   return definition.examples.flatMap((example, index) => [
     ...(index === 0 ? [] : [".PP"]),
-    roffText(sentence(example.explanation)),
+    roffText(sentenceOf(`${example.explanation}:`)),
     ...verbatim([example.command]),
   ]);
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}:`;
 }
 
 function seeAlso(verbs: readonly string[], others: readonly string[]): string {

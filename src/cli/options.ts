@@ -12,6 +12,8 @@ export const globalOptions: readonly OptionDefinition[] = [
     short: "f",
     placeholder: "FILE",
     kind: "file",
+    detail:
+      "The topology file; see remaster.toml(5). Without it: REMASTER_CONFIG, then ./remaster.toml, then the configuration directories.",
     summary: "topology file",
   },
   {
@@ -20,6 +22,8 @@ export const globalOptions: readonly OptionDefinition[] = [
     short: "c",
     placeholder: "NAME",
     kind: "text",
+    detail:
+      "The cluster by name: a topology file that names it, or NAME.toml in the configuration directories.",
     summary: "cluster by name, from the configuration directories",
   },
   {
@@ -28,22 +32,46 @@ export const globalOptions: readonly OptionDefinition[] = [
     short: "d",
     placeholder: "CONNINFO",
     kind: "text",
+    detail:
+      "Connect without a topology file: a libpq connection string, in keywords or as a URI. Several hosts make a cluster, whose nodes are named host:port. A password in it is refused, since command lines are public: use a passfile, a service file or PGPASSWORD.",
     summary: "connect without a file; several hosts make a cluster",
   },
-  { type: "flag", flag: "json", summary: "one JSON report on stdout" },
+  {
+    type: "flag",
+    flag: "json",
+    detail:
+      "Print one report as JSON on stdout, on every exit status but 2. It wins over `--quiet`. There are no questions then, so a verb that changes something needs `--yes`.",
+    summary: "one JSON report on stdout",
+  },
   {
     type: "flag",
     flag: "quiet",
     short: "q",
+    detail:
+      "Print one word or nothing on stdout, and no talk on stderr. What kept the verb from doing as asked is still said there.",
     summary: "one word or nothing on stdout, no talk",
   },
-  { type: "flag", flag: "verbose", short: "v", summary: "say more on stderr" },
-  { type: "flag", flag: "no-color", summary: "no colours, as with NO_COLOR" },
+  {
+    type: "flag",
+    flag: "verbose",
+    short: "v",
+    detail:
+      "Say more: each step as it ends, the times it took, and the topology with every report.",
+    summary: "say more on stderr",
+  },
+  {
+    type: "flag",
+    flag: "no-color",
+    detail: "No colours. NO_COLOR in the environment does the same.",
+    summary: "no colours, as with NO_COLOR",
+  },
   {
     type: "value",
     flag: "timeout",
     placeholder: "DURATION",
     kind: "duration",
+    detail:
+      "The deadline of the whole run: `500ms`, `10s`, `2m`; a bare number is seconds. It stands still while a question waits for its answer. When it passes, what was begun is taken back where that can be done.",
     summary: "deadline of the run: 500ms, 10s, 2m",
     default: defaultTimeout,
   },
@@ -54,14 +82,25 @@ export const changeOptions: readonly OptionDefinition[] = [
     type: "flag",
     flag: "dry-run",
     short: "n",
+    detail:
+      "Show the plan that would run, and change nothing. The exit status is 0 when there is a plan, 5 when it would be refused.",
     summary: "show the plan that would run, change nothing",
   },
   {
     type: "flag",
     flag: "script",
+    detail:
+      "Print the plan as a POSIX shell script of remaster subcommands, and change nothing. Running the script does what the verb would have done.",
     summary: "print the plan as a POSIX shell script, change nothing",
   },
-  { type: "flag", flag: "yes", short: "y", summary: "do not ask" },
+  {
+    type: "flag",
+    flag: "yes",
+    short: "y",
+    detail:
+      "Do not ask. Without a terminal to ask on, a verb that changes something refuses unless this is given.",
+    summary: "do not ask",
+  },
 ];
 
 export const helpOption: OptionDefinition = {

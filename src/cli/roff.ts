@@ -1,12 +1,20 @@
 // Text as roff, for the man macros that every man(1) knows (groff's and mandoc's). Backticks in a definition become bold.
 
+import { fold } from "../ui/line.ts";
+
 /** Running text: escapes what roff would read as a request, a macro or a special character. */
 export function roffText(text: string): string {
-  return text
+  const escaped = text
     .split("`")
     .map((part, index) => (index % 2 === 1 ? bold(part) : escapeText(part)))
-    .join("")
-    .replace(/^(?=[.'])/gm, "\\&");
+    .join("");
+  // Short source lines: the formatter fills them again.
+  return fold(escaped, 80).map(guarded).join("\n");
+}
+
+/** A line that begins with a dot or a quote would be a request. */
+function guarded(line: string): string {
+  return line.replace(/^(?=[.'])/, "\\&");
 }
 
 export function bold(text: string): string {
@@ -43,6 +51,5 @@ export function paragraphs(texts: readonly string[]): readonly string[] {
 
 /** Lines as they are typed, in the middle of running text. */
 export function verbatim(lines: readonly string[]): readonly string[] {
-  const typed = lines.map((text) => escapeText(text).replace(/^(?=[.'])/, "\\&"));
-  return [".PP", ".RS 4", ".nf", ...typed, ".fi", ".RE"];
+  return [".RS 4", ".nf", ...lines.map((text) => guarded(escapeText(text))), ".fi", ".RE"];
 }

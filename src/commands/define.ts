@@ -22,6 +22,8 @@ interface OptionBase {
   /** One letter, where there is one. */
   readonly short?: string;
   readonly summary: string;
+  /** What the man page says in place of the summary, where that is not enough. */
+  readonly detail?: string;
 }
 
 export interface FlagOption extends OptionBase {
