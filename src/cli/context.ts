@@ -1,12 +1,12 @@
 // Wires what a verb may use of the world, each part behind its own import: a verb loads what it asks for and no more.
 // The deadline of the run starts here and is handed down as what is left of it.
 
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Context } from "../commands/context.ts";
 import { pause, startDeadline } from "./deadline.ts";
 import { createOperator } from "./operator.ts";
 import type { GlobalOptions } from "./program.ts";
-import type { Edge } from "./run.ts";
+import { type Edge, newRunState } from "./run.ts";
 import { createServers } from "./servers.ts";
 
 export interface Wiring {
@@ -57,6 +57,8 @@ export function createContext(wanted: {
       const { file } = await servers.cluster();
       return file === null ? [] : ["--config", resolve(file)];
     },
+    sandbox: async () => (await import("./sandbox.ts")).createSandboxApi(),
+    withConfig: (file, run) => runOnConfig(wanted, file, run),
     completionScript: async (shell) => {
       const { completionLines } = await import("./completion.ts");
       const { loadVerbs } = await import("./verbs.ts");
@@ -71,4 +73,25 @@ export function createContext(wanted: {
       await servers.close();
     },
   };
+}
+
+/** One run inside another, on another cluster: what it writes down stays beside that cluster's topology file. */
+async function runOnConfig<T>(
+  outer: Parameters<typeof createContext>[0],
+  file: string,
+  run: (context: Context) => Promise<T>,
+): Promise<T> {
+  const { context, close } = createContext({
+    options: { ...outer.options, config: file, cluster: null, dsn: null, yes: true },
+    edge: {
+      ...outer.edge,
+      state: newRunState(),
+      env: { ...outer.edge.env, XDG_STATE_HOME: join(dirname(file), "state") },
+    },
+  });
+  try {
+    return await run(context);
+  } finally {
+    await close();
+  }
 }

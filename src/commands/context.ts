@@ -5,6 +5,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ClusterConfig, Observation } from "../topology/node.ts";
+import type { SandboxApi } from "./sandbox-api.ts";
 
 /** How a run of a plan ended. */
 export interface Execution {
@@ -54,6 +55,10 @@ export interface Context {
   execute(plan: Plan): Promise<Execution>;
   /** The options that name this cluster on any other command line: `--config /srv/orders.toml`, as words. */
   clusterWords(): Promise<readonly string[]>;
+  /** Throw-away servers on this machine. */
+  sandbox(): Promise<SandboxApi>;
+  /** Runs a verb on the cluster of another topology file, with a deadline of its own, as with --yes. */
+  withConfig<T>(configFile: string, run: (context: Context) => Promise<T>): Promise<T>;
   /** The completion script of a shell, line by line. */
   completionScript(shell: "bash" | "zsh" | "fish"): Promise<readonly string[]>;
 }

@@ -44,6 +44,16 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./failover.ts")).failover,
   },
   {
+    name: "sandbox",
+    group: "practise",
+    load: async () => (await import("./sandbox.ts")).sandbox,
+  },
+  {
+    name: "rehearse",
+    group: "practise",
+    load: async () => (await import("./rehearse.ts")).rehearse,
+  },
+  {
     name: "completion",
     group: "shell",
     load: async () => (await import("./completion.ts")).completion,

@@ -19,6 +19,8 @@ export interface Layout {
   readonly serversPassfile: string;
   readonly programs: string;
   readonly logs: string;
+  /** Journals of what remaster did here in a rehearsal. */
+  readonly journals: string;
   dataDir(node: string): string;
   logFile(node: string): string;
 }
@@ -33,6 +35,7 @@ export function layoutOf(directory: string): Layout {
     serversPassfile: join(servers, "passfile"),
     programs: join(servers, "programs"),
     logs: join(directory, "logs"),
+    journals: join(directory, "state"),
     dataDir: (node) => join(servers, node),
     logFile: (node) => join(directory, "logs", `${node}.log`),
   };

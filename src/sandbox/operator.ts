@@ -3,7 +3,7 @@
 import type { Conninfo } from "../conninfo/conninfo.ts";
 import { connect } from "../postgres/connect.ts";
 import type { Session } from "../postgres/session.ts";
-import type { clientRole} from "./layout.ts";
+import type { clientRole } from "./layout.ts";
 import { layoutOf, operatorRole } from "./layout.ts";
 import type { SandboxNode, SandboxState } from "./state.ts";
 

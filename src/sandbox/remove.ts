@@ -22,7 +22,13 @@ export async function removeSandbox(directory: string): Promise<boolean> {
   const layout = layoutOf(directory);
   await killProcessesIn(layout.servers, 10_000);
   for (const node of state.nodes) await releaseSharedMemory(serverOf(state, node.name));
-  for (const path of [layout.servers, layout.logs, layout.config, layout.passfile]) {
+  for (const path of [
+    layout.servers,
+    layout.logs,
+    layout.journals,
+    layout.config,
+    layout.passfile,
+  ]) {
     await rm(path, { recursive: true, force: true, maxRetries: 3 });
   }
   await rm(`${layout.marker}.new`, { force: true });
