@@ -3,7 +3,7 @@
 
 import type { Conninfo } from "./conninfo.ts";
 import { formatValue } from "./format.ts";
-import { isSecretKeyword, keywords, secretKeywords } from "./keywords.ts";
+import { isKeyword, isSecretKeyword, keywords, secretKeywords } from "./keywords.ts";
 import { scanKeywords } from "./parse.ts";
 import { isUri, parseUri } from "./uri.ts";
 
@@ -16,7 +16,8 @@ export function redactConninfo(text: string): string {
 
 function redactKeywords(text: string): string {
   const scanned = scanKeywords(text);
-  if (!scanned.ok) return redactBroken(text);
+  const known = scanned.ok && scanned.spans.every(({ keyword }) => isKeyword(keyword));
+  if (!known) return redactBroken(text);
   let out = "";
   let from = 0;
   for (const span of scanned.spans) {
@@ -27,7 +28,7 @@ function redactKeywords(text: string): string {
   return out + text.slice(from);
 }
 
-/** A broken string: from a secret keyword on, everything up to the next keyword that libpq knows. */
+/** A broken string, or one with words that are no keywords: from a secret keyword on, everything up to the next keyword that libpq knows. */
 function redactBroken(text: string): string {
   const next = `(?=\\s(?:${keywords.join("|")})\\s*=|$)`;
   const names = secretKeywords.join("|");

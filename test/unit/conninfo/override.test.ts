@@ -1,0 +1,201 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Address } from "../../../src/conninfo/conninfo.ts";
+import { formatConninfo } from "../../../src/conninfo/format.ts";
+import { keywords } from "../../../src/conninfo/keywords.ts";
+import {
+  markQuiesced,
+  markRepointed,
+  markRestoreQuiesced,
+  readMarks,
+  readRestoreMark,
+  withoutMarks,
+} from "../../../src/conninfo/override.ts";
+import { parseConninfo } from "../../../src/conninfo/parse.ts";
+
+function value(result: ReturnType<typeof markQuiesced>): string {
+  if (!result.ok) throw new Error(result.message);
+  return result.value;
+}
+
+const upstream: Address = { host: "10.0.0.2", hostaddr: null, port: 5433 };
+
+describe("marks on primary_conninfo", () => {
+  test.each([
+    ["", " hostaddr='' host=/remaster/quiesced port=5432"],
+    ["host=a port=1", "host=a port=1 hostaddr='' host=/remaster/quiesced port=5432"],
+    ["host=a ", "host=a  hostaddr='' host=/remaster/quiesced port=5432"],
+    ["postgresql://u@h/db", "postgresql://u@h/db?host=%2Fremaster%2Fquiesced&port=5432&hostaddr="],
+    [
+      "postgresql://u@h?port=1",
+      "postgresql://u@h?port=1&host=%2Fremaster%2Fquiesced&port=5432&hostaddr=",
+    ],
+    ["postgresql://h?", "postgresql://h?port=5432&host=%2Fremaster%2Fquiesced&hostaddr="],
+    [
+      "postgresql://h?port=1&",
+      "postgresql://h?port=1&port=5432&host=%2Fremaster%2Fquiesced&hostaddr=",
+    ],
+    [
+      "postgresql://u:p?w@h/db",
+      "postgresql://u:p?w@h/db?host=%2Fremaster%2Fquiesced&port=5432&hostaddr=",
+    ],
+  ])("quiesce %j", (base, marked) => {
+    expect(markQuiesced(base)).toEqual({ ok: true, value: marked });
+    expect(readMarks(marked)).toEqual({ base, quiesced: true, repointing: null });
+  });
+
+  test.each([
+    ["", " hostaddr='' host='10.0.0.2' port=5433 target_session_attrs=any"],
+    [
+      "host=a target_session_attrs=read-write",
+      "host=a target_session_attrs=read-write hostaddr='' host='10.0.0.2' port=5433 target_session_attrs=any",
+    ],
+    [
+      "postgresql://h/db",
+      "postgresql://h/db?host=10.0.0.2&port=5433&hostaddr=&target_session_attrs=any",
+    ],
+  ])("repoint %j", (base, marked) => {
+    expect(markRepointed(base, upstream)).toEqual({ ok: true, value: marked });
+    expect(readMarks(marked)).toEqual({ base, quiesced: false, repointing: upstream });
+  });
+
+  test("a mark on a marked value replaces the mark", () => {
+    const base = "host=a password='x y'";
+    const quiesced = value(markQuiesced(base));
+    const repointed = value(markRepointed(quiesced, upstream));
+    expect(repointed).toBe(value(markRepointed(base, upstream)));
+    expect(value(markQuiesced(repointed))).toBe(quiesced);
+    expect(value(markQuiesced(quiesced))).toBe(quiesced);
+  });
+
+  test("marks that were put on top of each other all come off", () => {
+    const twice = `${value(markRepointed("host=a", upstream))} hostaddr='' host=/remaster/quiesced port=5432`;
+    expect(readMarks(twice)).toEqual({ base: "host=a", quiesced: true, repointing: null });
+  });
+
+  test.each([
+    "host='a",
+    "password=abc\\",
+    "foo",
+    "hots=a",
+    "postgresql://[::1",
+    "postgresql://h?port",
+    "password='x hostaddr='' host=/remaster/quiesced port=5432",
+  ])("%j is refused", (base) => {
+    expect(markQuiesced(base)).toMatchObject({ ok: false });
+    expect(markRepointed(base, upstream)).toMatchObject({ ok: false });
+    expect(withoutMarks(base)).toBe(base);
+  });
+
+  test.each([
+    "host=a port=1",
+    "application_name=' hostaddr=\\'\\' host=/remaster/quiesced port=5432'",
+    "password='' hostaddr='' host=/remaster/quiesced port=5433",
+    "hostaddr='' host=/remaster/quiesced port=5432",
+    "host='10.0.0.2' port=5433 target_session_attrs=any",
+    "postgresql://h/db?host=other&port=5432&hostaddr=",
+  ])("%j bears no mark", (text) => {
+    expect(readMarks(text)).toEqual({ base: text, quiesced: false, repointing: null });
+  });
+
+  const words = fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0"));
+  const written = fc
+    .dictionary(fc.constantFrom(...keywords), words)
+    .map((conninfo) => formatConninfo(conninfo));
+  const piece = fc.constantFrom(
+    "host=",
+    "port=",
+    "password=",
+    "'",
+    "\\",
+    " ",
+    "=",
+    "a",
+    "5432",
+    "&",
+    "?",
+    "%",
+    "@",
+    "/",
+    ":",
+    "[",
+    "]",
+    " hostaddr='' host=/remaster/quiesced port=5432",
+    "&hostaddr=",
+    "host='x'",
+    "user=é",
+  );
+  const arbitrary = fc
+    .tuple(
+      fc.constantFrom("", "postgresql://", "postgres://u:p@h/db?", "host=a "),
+      fc.array(piece, { maxLength: 12 }),
+    )
+    .map(([start, pieces]) => start + pieces.join(""));
+  const base = fc.oneof(written, words, arbitrary);
+  const address: fc.Arbitrary<Address> = fc.record({
+    host: words.filter((host) => !host.includes(",")),
+    hostaddr: fc.constantFrom(null, "10.0.0.9", "::1"),
+    port: fc.integer({ min: 1, max: 65_535 }),
+  });
+
+  test("come off exactly, or are refused", () => {
+    fc.assert(
+      fc.property(base, address, (text, to) => {
+        fc.pre(readMarks(text).base === text);
+        for (const marked of [markQuiesced(text), markRepointed(text, to)]) {
+          if (!marked.ok) continue;
+          expect(withoutMarks(marked.value)).toBe(text);
+          expect(marked.value.startsWith(text)).toBe(true);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("lead where they say, and leave every other parameter alone", () => {
+    fc.assert(
+      fc.property(written, address, (text, to) => {
+        const before = parseConninfo(text);
+        const after = parseConninfo(value(markRepointed(text, to)));
+        if (!before.ok || !after.ok) throw new Error("does not parse");
+        expect(after.conninfo).toEqual({
+          ...before.conninfo,
+          host: to.host,
+          hostaddr: to.hostaddr ?? "",
+          port: String(to.port),
+          target_session_attrs: "any",
+        });
+        expect(readMarks(value(markRepointed(text, to))).repointing).toEqual(to);
+      }),
+    );
+  });
+});
+
+describe("the mark on restore_command", () => {
+  test("stands in front and comes off exactly", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), (command) => {
+        fc.pre(!command.startsWith("false # "));
+        const marked = markRestoreQuiesced(command);
+        if (/[\n\r]/.test(command)) {
+          expect(marked).toMatchObject({ ok: false });
+          return;
+        }
+        expect(readRestoreMark(value(marked))).toEqual({ base: command, quiesced: command !== "" });
+      }),
+    );
+  });
+
+  test("is put once", () => {
+    const once = value(markRestoreQuiesced("cp /archive/%f %p"));
+    expect(once).toBe("false # cp /archive/%f %p");
+    expect(value(markRestoreQuiesced(once))).toBe(once);
+  });
+
+  test("several lines are refused by name", () => {
+    expect(markRestoreQuiesced("a\nb")).toEqual({
+      ok: false,
+      message: "restore_command has several lines, so it cannot be disabled in place",
+    });
+  });
+});
