@@ -12,8 +12,8 @@ import {
   clusterMajor,
   isOurs,
   majorOf,
-  reachedNode,
   type Structure,
+  solePrimary,
   standbysOf,
 } from "./structure.ts";
 
@@ -80,7 +80,7 @@ const incomparable: Comparison = { relation: "unknown", bytes: null, switchpoint
 /**
  * Everyone ranked, best first, and who would lead. Works while the primary is dead, and is deterministic.
  *
- * The reference is the standby that received most on the cluster's line: the primary's line while one answers, else
+ * The reference is the standby that received most on the cluster's line: the primary's line while one, and only one, answers, else
  * the line of `to`, else what the evidence says (lines.ts). When standbys diverged and the evidence leaves it open,
  * nobody is eligible until the operator names one.
  */
@@ -104,7 +104,8 @@ function findFrame(structure: Structure, options: RankingOptions): Frame {
   const standbys = standbysOf(structure).filter(
     (node) => node.received !== null && majorOf(node) === major,
   );
-  const leader = reachedNode(structure, structure.primaries[0] ?? "");
+  // Of several primaries none says whose line is the cluster's.
+  const leader = solePrimary(structure);
   const primary = leader?.received === null ? null : leader;
   const anchor = primary ?? standbys.find((node) => node.name === options.to) ?? null;
   const onLine = standbys.filter(

@@ -72,15 +72,24 @@ export function quiesceMarks(structure: Structure): readonly Finding[] {
   return aboutEach(ourNodes(structure), (node) => {
     if (!node.marks.quiesced) return node.marks.restoreQuiesced ? [restoreQuiesced(node)] : [];
     if (node.role === "standby" && node.receiver !== null) return [quiesceWithoutEffect(node)];
-    return [
-      {
-        code: "quiesced",
-        severity: severityOfMark(node),
-        message: `${node.name} is quiesced: it takes no WAL from its upstream`,
-        hint: `\`remaster unquiesce ${node.name}\``,
-      },
-    ];
+    return [quiesced(node)];
   });
+}
+
+function quiesced(node: ReachedNode): Said {
+  if (node.role === "primary") {
+    return {
+      code: "quiesced",
+      severity: severityOfMark(node),
+      message: `primary_conninfo of ${node.name} bears the quiesce mark, without effect on a primary`,
+    };
+  }
+  return {
+    code: "quiesced",
+    severity: severityOfMark(node),
+    message: `${node.name} is quiesced: it takes no WAL from its upstream`,
+    hint: `\`remaster unquiesce ${node.name}\``,
+  };
 }
 
 function restoreQuiesced(node: ReachedNode): Said {

@@ -26,14 +26,21 @@ export function divergedStandbys(structure: Structure): readonly Finding[] {
   }));
 }
 
+/** Who left the line of every primary, or, with none, the line of the standby that is ahead. */
 function divergences(structure: Structure) {
   const standbys = standbysOf(structure).filter((node) => node.received !== null);
-  const primary = reachedNode(structure, structure.primaries[0] ?? "");
-  const from = primary ?? findReference(standbys, structure.histories)?.node ?? null;
-  if (from === null) return [];
+  const primaries = structure.primaries
+    .map((name) => reachedNode(structure, name))
+    .filter((node) => node !== null);
+  const ahead = findReference(standbys, structure.histories)?.node ?? null;
+  const lines = primaries.length > 0 || ahead === null ? primaries : [ahead];
   return standbys.flatMap((node) => {
-    const { relation, switchpoint } = compareHeld(node, from, structure.histories);
-    if (relation !== "diverged") return [];
+    const compared = lines.map((line) => compareHeld(node, line, structure.histories));
+    const [first] = compared;
+    const from = lines[0];
+    if (first === undefined || from === undefined) return [];
+    if (compared.some(({ relation }) => relation !== "diverged")) return [];
+    const { switchpoint } = first;
     const at = switchpoint === null ? "" : ` after ${formatPosition(switchpoint)}`;
     return [{ node, from, switchpoint: at }];
   });

@@ -34,6 +34,15 @@ export const upstreams: readonly Situation[] = [
     findings: [],
   },
   {
+    what: "a standby that follows one of two primaries is not diverged",
+    nodes: [
+      reached({ name: "n1", at: "1@0/6000000", to: ["n3"] }),
+      reached({ name: "n2", ...onTwo }),
+      reached({ name: "n3", from: "n1", at: "1@0/5900000" }),
+    ],
+    findings: [["several-primaries", "problem"]],
+  },
+  {
     what: "standbys that diverged from each other, no primary",
     nodes: [
       reached({ name: "n2", role: "standby", at: "1@0/5800000" }),
