@@ -1,6 +1,6 @@
 // Help for people: the program's page and one per verb, made from the definitions. The man pages tell the same in full.
 
-import type { OptionDefinition, VerbDefinition } from "../commands/define.ts";
+import type { ArgumentDefinition, OptionDefinition, VerbDefinition } from "../commands/define.ts";
 import { type VerbEntry, type VerbGroup, verbGroups } from "../commands/index.ts";
 import { fold } from "../ui/line.ts";
 import { changeOptions, globalOptions, helpOption, versionOption } from "./options.ts";
@@ -49,7 +49,9 @@ export function renderVerbHelp(definition: VerbDefinition): string {
 /** `remaster repoint NODE... --to NODE [OPTIONS]`. */
 export function usageLine(definition: VerbDefinition): string {
   const words = definition.arguments.map((argument) => {
-    const name = argument.choices?.join("|") ?? argument.name.toUpperCase();
+    const choices = argument.choices ?? [];
+    const listed = choices.length > 0 && choices.length <= 4;
+    const name = listed ? choices.join("|") : argument.name.toUpperCase();
     const repeated = argument.variadic ? `${name}...` : name;
     return argument.required ? repeated : `[${repeated}]`;
   });
@@ -87,8 +89,13 @@ function summaryOf(option: OptionDefinition): string {
 
 function argumentLines(definition: VerbDefinition): readonly string[] {
   return columns(
-    definition.arguments.map((argument) => [argument.name.toUpperCase(), argument.summary]),
+    definition.arguments.map((argument) => [argument.name.toUpperCase(), argumentText(argument)]),
   );
+}
+
+/** What it is, and what there is to choose from. */
+export function argumentText({ summary, choices }: ArgumentDefinition): string {
+  return choices === undefined ? summary : `${summary}: ${choices.join(", ")}`;
 }
 
 function exampleLines(definition: VerbDefinition): readonly string[] {

@@ -6,7 +6,7 @@ import { type VerbGroup, verbGroups } from "../commands/index.ts";
 import { exitTable, type Outcome, outcomeMeanings } from "../errors.ts";
 import { findingCatalogue } from "../topology/finding.ts";
 import { environment, files } from "./environment.ts";
-import { type KnownVerb, optionHead, usageLine } from "./help.ts";
+import { argumentText, type KnownVerb, optionHead, usageLine } from "./help.ts";
 import { changeOptions, globalOptions, helpOption, optionsOf, versionOption } from "./options.ts";
 import { bold, italic, paragraphs, roffText, section, tagged, verbatim } from "./roff.ts";
 
@@ -160,9 +160,7 @@ function ownDefaults(definition: VerbDefinition): readonly OptionDefinition[] {
 function argumentList(definition: VerbDefinition): readonly string[] {
   return definition.arguments.flatMap((argument) => {
     const tag = italic(argument.name.toUpperCase()) + (argument.variadic ? "..." : "");
-    const choices =
-      argument.choices === undefined ? "" : ` (one of ${argument.choices.join(", ")})`;
-    return tagged(tag, [sentenceOf(`${argument.summary}${choices}`)]);
+    return tagged(tag, [sentenceOf(argumentText(argument))]);
   });
 }
 

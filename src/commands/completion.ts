@@ -14,7 +14,7 @@ export const completion: VerbDefinition = {
   arguments: [
     {
       name: "what",
-      summary: "the shell, or `nodes`: the node names of the topology file, one per line",
+      summary: "the shell, or `nodes` for the node names of the topology file",
       kind: "text",
       required: true,
       variadic: false,

@@ -61,7 +61,8 @@ function showsTree(report: Report, view: ReportView): boolean {
   if (report.steps !== undefined) {
     return report.steps.some(({ step, state }) => step.verb === "promote" && state === "done");
   }
-  return report.plan === undefined && report.comparison === undefined && isAnswer(report);
+  const isLook = isAnswer(report) || report.outcome === "unreachable";
+  return report.plan === undefined && report.comparison === undefined && isLook;
 }
 
 /** The verb did what it was asked, whatever the answer is. */

@@ -1,0 +1,510 @@
+# bash completion for remaster: generated from the verbs' definitions
+# shellcheck shell=bash
+
+# candidates for the word under the cursor, one per line
+_remaster_candidates() {
+  local from=$1
+  shift
+  case "$from" in
+    words) printf '%s\n' "$@" ;;
+    nodes) "${COMP_WORDS[0]/#\~/$HOME}" completion nodes "${_remaster_cluster[@]}" 2>/dev/null ;;
+    files) compgen -f -- "$_remaster_cur" ;;
+    directories) compgen -d -- "$_remaster_cur" ;;
+  esac
+}
+
+# those that begin with it; bash appends slashes to directories where they are file names
+_remaster_offer() {
+  local candidate
+  case "$1" in files | directories) compopt -o filenames 2>/dev/null ;; esac
+  while IFS= read -r candidate; do
+    if [[ $candidate == "$_remaster_cur"* ]]; then COMPREPLY+=("$candidate"); fi
+  done < <(_remaster_candidates "$@")
+}
+
+_remaster_status() {
+  case "$1" in
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
+_remaster_compare_lsn() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
+_remaster_quiesce() {
+  case "$1" in
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --cancel-queries -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    *) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_unquiesce() {
+  case "$1" in
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    *) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_exchange() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --from)
+      _remaster_offer nodes
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to --from -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
+_remaster_promote() {
+  case "$1" in
+    --require)
+      :
+      return
+      ;;
+    --patience)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --require --patience --accept-data-loss -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_repoint() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to --all --no-wait -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    *) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_stop() {
+  case "$1" in
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    *) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_heal() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_failover() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --patience)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to --primary-is-dead --patience -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
+_remaster_sandbox() {
+  case "$1" in
+    --standbys)
+      :
+      return
+      ;;
+    --not-promotable)
+      _remaster_offer nodes
+      return
+      ;;
+    --pg)
+      _remaster_offer words 13 14 15 16 17 18
+      return
+      ;;
+    --bindir)
+      _remaster_offer directories
+      return
+      ;;
+    --dir)
+      _remaster_offer directories
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --standbys --not-promotable --pg --bindir --dir -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer words up status stop start kill freeze thaw cut join down ;;
+    *) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_rehearse() {
+  case "$1" in
+    --pg)
+      _remaster_offer words 13 14 15 16 17 18
+      return
+      ;;
+    --bindir)
+      _remaster_offer directories
+      return
+      ;;
+    --dir)
+      _remaster_offer directories
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --pg --bindir --dir --keep -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
+_remaster_completion() {
+  case "$1" in
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer words bash zsh fish nodes ;;
+  esac
+}
+
+_remaster() {
+  COMPREPLY=()
+  local _remaster_cur=${COMP_WORDS[COMP_CWORD]} previous='' verb='' count=0 index word
+  local -a _remaster_cluster=()
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    word=${COMP_WORDS[index]}
+    # bash splits --option=value into three words
+    if [[ $word == = ]]; then continue; fi
+    case "$previous" in
+      -f | --config | -c | --cluster | -d | --dsn)
+        _remaster_cluster+=("$previous" "${word/#\~/$HOME}")
+        previous=''
+        continue
+        ;;
+      --timeout | --to | --from | --require | --patience | --standbys | --not-promotable | --pg | --bindir | --dir)
+        previous=''
+        continue
+        ;;
+    esac
+    previous=$word
+    if [[ $word == -* ]]; then continue; fi
+    if [[ -z $verb ]]; then verb=$word; else count=$((count + 1)); fi
+  done
+  if [[ $_remaster_cur == = ]]; then _remaster_cur=''; fi
+  case "$verb" in
+    status) _remaster_status "$previous" "$count" ;;
+    compare-lsn) _remaster_compare_lsn "$previous" "$count" ;;
+    quiesce) _remaster_quiesce "$previous" "$count" ;;
+    unquiesce) _remaster_unquiesce "$previous" "$count" ;;
+    exchange) _remaster_exchange "$previous" "$count" ;;
+    promote) _remaster_promote "$previous" "$count" ;;
+    repoint) _remaster_repoint "$previous" "$count" ;;
+    stop) _remaster_stop "$previous" "$count" ;;
+    heal) _remaster_heal "$previous" "$count" ;;
+    failover) _remaster_failover "$previous" "$count" ;;
+    sandbox) _remaster_sandbox "$previous" "$count" ;;
+    rehearse) _remaster_rehearse "$previous" "$count" ;;
+    completion) _remaster_completion "$previous" "$count" ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse completion; fi ;;
+    '')
+      case "$previous" in
+        -f | --config)
+          _remaster_offer files
+          return
+          ;;
+        -c | --cluster)
+          :
+          return
+          ;;
+        -d | --dsn)
+          :
+          return
+          ;;
+        --timeout)
+          :
+          return
+          ;;
+      esac
+      if [[ $_remaster_cur == -* ]]; then
+        _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
+      else
+        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse completion help
+      fi
+      ;;
+  esac
+}
+
+complete -F _remaster remaster

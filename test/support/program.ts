@@ -1,0 +1,53 @@
+// The program as it is installed: the real entry point in a process of its own, both streams and the exit status.
+// `npm test` builds it beforehand.
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+
+export const entryPoint = new URL("../../bin/remaster.js", import.meta.url).pathname;
+
+export interface ProgramOptions {
+  /** Beside PATH and HOME; nothing else of our own environment is passed on. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly nodeArguments?: readonly string[];
+  /** Told every chunk of stdout as it comes. */
+  readonly onOutput?: (child: ReturnType<typeof spawn>, stdout: string) => void;
+}
+
+export interface ProgramResult {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `remaster` with these words to its end. */
+export async function remaster(
+  words: readonly string[],
+  options: ProgramOptions = {},
+): Promise<ProgramResult> {
+  if (!existsSync(new URL("../../dist/main.js", import.meta.url))) {
+    throw new Error("dist/ is missing: npm run build");
+  }
+  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), entryPoint, ...words], {
+    cwd: options.cwd ?? "/",
+    env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+    options.onOutput?.(child, stdout);
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => {
+      resolve({ status, signal, stdout, stderr });
+    });
+  });
+}
