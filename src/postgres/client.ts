@@ -40,6 +40,7 @@ interface DriverConnection extends Connection {
 export async function logIn(login: Login, attempt: Attempt): Promise<LoggedIn> {
   attempt.stage = "greeting";
   const { default: pg } = await attempt.step(import("pg"));
+  if (login.stream.destroyed || login.stream.readableEnded) throw closedEarly(attempt);
   const parameters = new Map<string, string>();
   const facts = { keyPid: 0, authentication: "none", verdict: null as ConnectFailure | null };
   const connection = new pg.Connection({
@@ -157,6 +158,9 @@ function judge(bytes: Buffer, attempt: Attempt): ConnectFailure | null {
         "not-postgres",
         `what answers there is no PostgreSQL: ${quote(bytes)}`,
       );
+    case "fork-failure":
+      attempt.speaksPostgres = true;
+      return attempt.failure("error", sniffed.text);
     case "authentication": {
       attempt.speaksPostgres = true;
       const { name, supported } = authenticationName(sniffed.code);
@@ -180,12 +184,16 @@ function explain(error: unknown, attempt: Attempt): Error {
     return attempt.failure("tls", `the server broke TLS off (${system})`, error);
   }
   if (system !== null || /^Connection terminated/.test(error.message)) {
-    const reason = attempt.speaksPostgres
-      ? "the server closed the connection while we logged in"
-      : "the connection was closed without an answer";
-    return attempt.failure("silent", reason, error);
+    return closedEarly(attempt, error);
   }
   return error;
+}
+
+function closedEarly(attempt: Attempt, cause?: unknown): ConnectFailure {
+  const reason = attempt.speaksPostgres
+    ? "the server closed the connection while we logged in"
+    : "the connection was closed without an answer";
+  return attempt.failure("silent", reason, cause);
 }
 
 function serverFailure(error: Error, sqlstate: string): ConnectFailure {

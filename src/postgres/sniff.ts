@@ -6,6 +6,8 @@ export type Sniffed =
   | { readonly kind: "more" }
   | { readonly kind: "postgres" }
   | { readonly kind: "other" }
+  /** An error in the old form: the postmaster itself, which could not start a child. */
+  | { readonly kind: "fork-failure"; readonly text: string }
   | { readonly kind: "authentication"; readonly code: number };
 
 /** Longer first messages are somebody else's banner: `RFB 003.008` would claim a gigabyte. */
@@ -17,9 +19,8 @@ export function sniffStartup(bytes: Buffer): Sniffed {
   if (!"REvN".includes(type)) return { kind: "other" };
   if (bytes.length < 5) return { kind: "more" };
   const length = bytes.readUInt32BE(1);
-  if (type === "E" && length > longest) {
-    // Protocol 2's errors have no length; a postmaster that cannot fork still sends one.
-    return looksLikeError(bytes) ? { kind: "postgres" } : { kind: "other" };
+  if (isForkFailure(bytes)) {
+    return { kind: "fork-failure", text: bytes.toString("utf8", 1, bytes.length - 2) };
   }
   if (length < 4 || length > longest) return { kind: "other" };
   if (type !== "R") return { kind: "postgres" };
@@ -27,14 +28,17 @@ export function sniffStartup(bytes: Buffer): Sniffed {
   return { kind: "authentication", code: bytes.readUInt32BE(5) };
 }
 
-/** An ErrorResponse of PostgreSQL: protocol 3, or protocol 2's bare text from a postmaster that cannot fork. */
+/** An ErrorResponse of protocol 3, or the old form. */
 export function looksLikeError(bytes: Buffer): boolean {
-  if (bytes[0] !== 0x45) return false;
-  if (bytes.length >= 6) {
-    const length = bytes.readUInt32BE(1);
-    if (length >= 4 && length <= longest) return true;
-  }
-  return bytes.toString("latin1", 1, 15).startsWith("could not fork");
+  if (isForkFailure(bytes)) return true;
+  if (bytes[0] !== 0x45 || bytes.length < 6) return false;
+  const length = bytes.readUInt32BE(1);
+  return length >= 4 && length <= longest;
+}
+
+/** `E`, text in the server's language, a line break and a zero: report_fork_failure_to_client, 13 to 18. */
+function isForkFailure(bytes: Buffer): boolean {
+  return bytes[0] === 0x45 && bytes[1] !== 0 && bytes.subarray(-2).equals(Buffer.from("\n\0"));
 }
 
 /** Kinds of authentication that can be done here: none, cleartext, MD5, SASL and its two later messages. */

@@ -38,6 +38,7 @@ export async function askForTls(socket: Socket, attempt: Attempt): Promise<"yes"
 
 /** The next chunk, or null at the end of the stream. The socket is paused again afterwards. */
 function firstBytes(socket: Socket): Promise<Buffer | null> {
+  if (socket.destroyed || socket.readableEnded) return Promise.resolve(null);
   return new Promise((resolve, reject) => {
     const settle = (bytes: Buffer | null): void => {
       socket.pause();
