@@ -92,9 +92,12 @@ function reportOf(rehearsal: Rehearsal): Report {
     findings: [],
     word: passed ? "passed" : "failed",
     summary: passed
-      ? `passed: ${rehearsal.newPrimary ?? ""} leads, all ${rehearsal.survived} rows that survived n1 are there, writes paused for ${rehearsal.longestGapMs} ms`
+      ? `passed: ${rehearsal.newPrimary ?? ""} leads, all ${rehearsal.survived} rows that survived n1 are there, writes came back ${rehearsal.writesBackMs ?? 0} ms after the failover began`
       : `failed: ${failed.map((check) => check.detail).join("; ")}`,
-    timings: { "longest gap": rehearsal.longestGapMs },
+    timings: {
+      ...(rehearsal.writesBackMs === null ? {} : { "writes back": rehearsal.writesBackMs }),
+      "longest gap": rehearsal.longestGapMs,
+    },
     extra: { rehearsal: { ...rehearsal } },
     ...(configFile === null || directory === null
       ? {}

@@ -75,6 +75,8 @@ export interface Rehearsal {
   readonly missing: number;
   /** Longest time between two acknowledgements, milliseconds: what the client saw of the failover. */
   readonly longestGapMs: number;
+  /** From the start of the failover to the client's first acknowledgement after it; null when there was none. */
+  readonly writesBackMs: number | null;
 }
 
 export interface RehearsalRequest extends SandboxRequest {

@@ -31,4 +31,6 @@ export interface Rehearsal {
   readonly missing: number;
   /** Longest time between two acknowledgements. */
   readonly longestGapMs: number;
+  /** From the start of the failover to the client's first acknowledgement after it; null when there was none. */
+  readonly writesBackMs: number | null;
 }

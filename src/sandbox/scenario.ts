@@ -129,13 +129,14 @@ async function play(stage: Stage): Promise<Verdict> {
   say("n2 and n3 reach the others again; nobody leads");
   wish.signal?.throwIfAborted();
   const failoverBegan = performance.now();
+  const failoverAtMs = client.now();
   const failover = await wish.failover(layoutOf(state.directory).config);
   say(
     `remaster failover: ${failover.summary} (${Math.round(performance.now() - failoverBegan)} ms)`,
   );
   if (failover.done) await client.waitForMore(commitsAfter, patience);
   await client.stop();
-  return judge({ ...stage, state: joined, failover, survived, atKill });
+  return judge({ ...stage, state: joined, failover, survived, atKill, failoverAtMs });
 }
 
 interface Stock {
@@ -181,7 +182,10 @@ async function judge(
   played: Stage & {
     readonly failover: { readonly done: boolean; readonly summary: string };
     readonly survived: Stock;
+    /** How many commits were acknowledged by then. */
     readonly atKill: number;
+    /** On the client's clock. */
+    readonly failoverAtMs: number;
   },
 ): Promise<Verdict> {
   const { state, client, failover, survived, say } = played;
@@ -191,6 +195,7 @@ async function judge(
     leader === null ? new Set<number>() : await numbersOf(state, nodeOf(state, leader));
   const after = acknowledgedNumbers(client.acknowledgements.slice(played.atKill));
   const { missing } = compareLedger([...survived.survived, ...after], present);
+  const back = client.acknowledgements[played.atKill];
   const gap = longestGap(client.acknowledgements);
   const followers = ["n2", "n3", "n4"].filter((name) => name !== leader);
   const absent = followers.filter((name) => !survey.following.includes(name));
@@ -226,5 +231,6 @@ async function judge(
     survived: survived.survived.length,
     missing: missing.length,
     longestGapMs: Math.round(gap?.ms ?? 0),
+    writesBackMs: back === undefined ? null : Math.round(back.atMs - played.failoverAtMs),
   };
 }

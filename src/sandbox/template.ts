@@ -32,7 +32,13 @@ export async function copyDataDirectory(
   from: string,
   to: string,
 ): Promise<void> {
-  await runAs(programs, "cp", ["-R", "-p", from, to]);
+  try {
+    // A fresh WAL segment is 16 MB of which most are zeros: holes cost neither time nor memory. GNU cp alone does it.
+    await runAs(programs, "cp", ["-R", "-p", "--sparse=always", from, to]);
+  } catch {
+    await runAs(programs, "rm", ["-rf", to]);
+    await runAs(programs, "cp", ["-R", "-p", from, to]);
+  }
 }
 
 /** Runs statements in single-user mode; they may hold passwords, so they go by standard input alone. */

@@ -48,6 +48,8 @@ export interface Workload {
   readonly acknowledgements: readonly Acknowledgement[];
   /** The highest number that was sent. */
   readonly attempted: number;
+  /** The clock of `atMs`. */
+  now(): number;
   /** Waits until that many more commits are acknowledged. */
   waitForMore(commits: number, limit: WorkloadLimit): Promise<void>;
   /** Ends the client and gives its sessions back. */
@@ -75,6 +77,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
     get attempted() {
       return client.attempted;
     },
+    now: () => client.now(),
     waitForMore: async (commits, limit) => {
       const { node, timeoutMs } = limit;
       const count = () =>
@@ -134,6 +137,10 @@ class Client {
     await Promise.all([...this.#sessions.values()].map((session) => session.close()));
   }
 
+  now(): number {
+    return performance.now() - this.#began;
+  }
+
   // A function, because the compiler takes a property for unchanged over an await.
   #isStopping(): boolean {
     return this.stopping;
@@ -159,7 +166,7 @@ class Client {
         // Fenced, lost or gone: what came of this commit is unknown. Look again who takes writes.
         return;
       }
-      const atMs = performance.now() - this.#began;
+      const atMs = this.now();
       this.acknowledgements.push({ first, last, node: node.name, atMs });
       if (this.#options.everyMs > 0) await delay(this.#options.everyMs);
     }
