@@ -39,7 +39,8 @@ export class Attempt {
     else options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** The stream in use: closed when the attempt fails. */
+  /** The outermost stream in use: closed when the attempt fails. A socket below TLS must never be closed itself: Node 20
+   * crashed (SIGSEGV) when that was done before the TLS stream was closed. */
   use<S extends Socket>(socket: S): S {
     // Whoever waits hears of an error; one that comes between two waits must not end the process.
     socket.on("error", () => undefined);
@@ -61,7 +62,13 @@ export class Attempt {
   finish(outcome: "succeeded" | "failed"): void {
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    if (outcome === "failed") this.#socket?.destroy();
+    if (outcome === "failed") this.drop();
+  }
+
+  /** Closes the stream in use, and with it whatever lies below. */
+  drop(): void {
+    this.#socket?.destroy();
+    this.#socket = null;
   }
 
   timedOut(limitMs: number): ConnectFailure {

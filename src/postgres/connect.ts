@@ -185,7 +185,7 @@ async function open(knock: Knock, attempt: Attempt): Promise<Session> {
       { timeoutMs: statementTimeoutMs(request.options) },
     );
   } catch (error) {
-    plain.destroy();
+    attempt.drop();
     throw error;
   }
 }
