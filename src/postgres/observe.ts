@@ -4,10 +4,11 @@
 
 import { hostsOf } from "../conninfo/hosts.ts";
 import type { ClusterConfig, NodeConfig, Observation, UnreachedNode } from "../topology/node.ts";
+import type { TimelineId } from "../wal/timeline.ts";
 import { ConnectFailure } from "./connect-failure.ts";
 import { connect } from "./connect.ts";
 import { filesSql, observeSql, ownApplicationName } from "./observe-sql.ts";
-import { flagOf } from "./observed-row.ts";
+import { flagOf, timelineOf } from "./observed-row.ts";
 import { type NodeRows, reachedNode, type WalIdentity } from "./reached-node.ts";
 import { identifySystem, timelineHistory } from "./replication.ts";
 import { ConnectionLost, QueryError, type Session } from "./session.ts";
@@ -98,17 +99,30 @@ async function readWalIdentity(
       { ...options, applicationName: ownApplicationName, replication: "database" },
     );
     const { timeline } = await identifySystem(session);
-    return { timeline, history: await timelineHistory(session, timeline), lacksReplication: false };
+    // A receiver may be on the next timeline already, and knows its history.
+    const latest = Math.max(timeline, (await receivedTimeline(session)) ?? 0);
+    const history = await timelineHistory(session, latest).catch(() => null);
+    return { timeline, history, missing: null };
   } catch (error) {
-    return { timeline: null, history: null, lacksReplication: isMissingReplication(error) };
+    return { timeline: null, history: null, missing: missingForReplication(error) };
   } finally {
-    await session?.close();
+    // Nobody waits for the goodbye: the place of the WAL sender is free once the server reads it.
+    void session?.close();
   }
 }
 
-/** 42501 with every major's own words; 28000 where pg_hba.conf turns away replication alone. */
-function isMissingReplication(error: unknown): boolean {
-  return error instanceof ConnectFailure && error.sqlstate === "42501";
+async function receivedTimeline(session: Session): Promise<TimelineId | null> {
+  const [row] = await session.query(
+    `SELECT received_tli::text AS "receivedTimeline" FROM pg_stat_wal_receiver`,
+  );
+  return row === undefined ? null : timelineOf(row, "receivedTimeline");
+}
+
+/** Every major has its own words for a role without REPLICATION, and one SQLSTATE. */
+function missingForReplication(error: unknown): string | null {
+  if (!(error instanceof ConnectFailure)) return null;
+  if (error.sqlstate === "42501") return "REPLICATION";
+  return error.sqlstate === "53300" ? "a free WAL sender" : null;
 }
 
 function unreachedNode(config: NodeConfig, error: unknown, observedAt: number): UnreachedNode {

@@ -37,8 +37,8 @@ export interface WalIdentity {
   /** On a standby the timeline that it replays. */
   readonly timeline: TimelineId | null;
   readonly history: TimelineHistory | null;
-  /** The role has not got the REPLICATION attribute. */
-  readonly lacksReplication: boolean;
+  /** What kept it from saying anything: the REPLICATION attribute, or a free WAL sender; null when nothing known did. */
+  readonly missing: string | null;
 }
 
 export interface NodeFacts extends NodeRows {
@@ -89,7 +89,7 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     configuredUpstream: upstreamOf(conninfo),
     missingRights: [
       ...(flagOf(row, "mayMonitor") === true ? [] : ["pg_monitor"]),
-      ...(identity.lacksReplication ? ["REPLICATION"] : []),
+      ...(identity.missing === null ? [] : [identity.missing]),
     ],
   };
 }

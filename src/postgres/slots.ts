@@ -13,7 +13,7 @@ export function physicalSlotName(node: string, existing: string | null): string 
   const plain = node
     .toLowerCase()
     .replaceAll(/[^a-z0-9_]/g, "_")
-    .slice(0, 46);
+    .slice(0, 45);
   // Two node names that come out the same must not share a slot.
   return plain === node ? `remaster_${plain}` : `remaster_${plain}_${checksum(node)}`;
 }
@@ -63,7 +63,7 @@ export async function ensureSlot(upstream: Session, slotName: string): Promise<A
 
 /** Whether a slot of that name is there, of whichever type. */
 export async function hasSlot(upstream: Session, slotName: string): Promise<boolean> {
-  const sql = "SELECT 1 AS found FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
+  const sql = "SELECT 1 AS found FROM pg_replication_slots WHERE slot_name = $1";
   return (await upstream.query(sql, [slotName])).length > 0;
 }
 
