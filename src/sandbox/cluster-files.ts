@@ -5,6 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ConfigError } from "../errors.ts";
+import { type Account, runCommand } from "../host/command.ts";
 import {
   clientRole,
   commonSettings,
@@ -30,6 +32,23 @@ export async function makeDirectories(state: SandboxState): Promise<void> {
     await chmod(path, 0o755);
     if (state.account !== null) await chown(path, state.account.uid, state.account.gid);
   }
+  if (state.account !== null) await checkReach(layout.servers, state.account);
+}
+
+/** The way to the directory may be closed to the servers' user (below /root, say). */
+async function checkReach(directory: string, account: Account): Promise<void> {
+  const result = await runCommand({
+    file: "/bin/sh",
+    args: ["-c", 'test -w "$1"', "sh", directory],
+    account,
+    cwd: "/",
+    deadlineMs: 10_000,
+  });
+  if (result.exitCode === 0) return;
+  throw new ConfigError(
+    `the servers run as user ${account.user}, who cannot reach ${directory}`,
+    "choose with --dir a directory that every user can enter",
+  );
 }
 
 /** Passwords and data directories; nothing is started. */
