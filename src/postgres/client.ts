@@ -39,7 +39,7 @@ interface DriverConnection extends Connection {
 
 /** Asked which runtime it is in, the driver makes a Response where there is no `navigator` (before Node 21), and with that
  * loads all of fetch: 18 ms of processor time at each start. So it is told what later releases say of themselves. */
-async function loadDriver(): Promise<typeof import("pg")> {
+async function loadDriver() {
   if ("navigator" in globalThis) return import("pg");
   Object.defineProperty(globalThis, "navigator", {
     value: { userAgent: `Node.js/${process.versions.node.split(".")[0] ?? ""}` },
