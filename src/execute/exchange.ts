@@ -11,6 +11,8 @@ import type { Session } from "../postgres/session.ts";
 import { reload } from "../postgres/settings.ts";
 import { dropSlot, ensureSlot, hasSlot } from "../postgres/slots.ts";
 import { rankCandidates } from "../topology/candidates.ts";
+import type { Observation } from "../topology/node.ts";
+import { settingText } from "../topology/settings.ts";
 import { reachedNode } from "../topology/structure.ts";
 import { buildTopology } from "../topology/topology.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
@@ -26,9 +28,36 @@ interface Lack {
   readonly position: string | null;
 }
 
-/** Among the nodes that let us in, by ancestry; looked up anew, because only now are all of them still. */
+/** A node that neither streamed nor restored when it was looked at cannot have changed its timeline since: how far it is
+ * is all that has to be asked again, which is much cheaper than a full look. */
+async function lookAgain(name: string, world: World): Promise<Observation | null> {
+  const seen = world.lastSeen(name);
+  if (seen?.reachable !== true || seen.role !== "standby" || seen.receiver !== null) return null;
+  const restores = settingText(seen, "restore_command") ?? "";
+  if (restores !== "" || seen.received === null || seen.replayed === null) return null;
+  const look = await observePosition(await world.session(name));
+  const { has, replayLsn } = look;
+  if (look.role !== "standby" || look.receiver !== null || has === null || replayLsn === null) {
+    return null;
+  }
+  return {
+    ...seen,
+    received: { ...seen.received, lsn: has },
+    replayed: { ...seen.replayed, lsn: replayLsn },
+  };
+}
+
+/** The nodes that let us in, as they are now that all of them are still. */
+async function lookAtReached(world: World): Promise<readonly Observation[]> {
+  const names = world.reached();
+  const looks = await Promise.all(names.map((name) => lookAgain(name, world)));
+  const certain = looks.filter((look) => look !== null);
+  return certain.length === names.length ? certain : world.observe(names);
+}
+
+/** Who has what the node lacks, by ancestry. */
 async function findLack(step: ExchangeStep, world: World): Promise<Lack> {
-  const observations = await world.observe(world.reached());
+  const observations = await lookAtReached(world);
   const topology = buildTopology(world.config.name, observations);
   const node = reachedNode(topology, step.node);
   if (node === null) throw new Error(`${step.node} cannot be reached`);

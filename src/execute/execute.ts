@@ -37,6 +37,7 @@ function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): W
     session: (node) => sessions.session(node),
     observe: (names) => sessions.observe(names ?? null, null),
     reached: () => sessions.reached(),
+    lastSeen: (node) => sessions.lastSeen(node),
     control: async (node) => {
       if (node.control === null) return null;
       const { createControl } = await import("../host/control.ts");

@@ -14,6 +14,8 @@ export interface World {
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** The nodes that let us in when they were last looked at: asking the others again would only take time. */
   reached(): readonly string[];
+  /** The last look at a node; null before the first. */
+  lastSeen(node: string): Observation | null;
   /** Null where the topology file gives no control of the node. */
   control(node: NodeConfig): Promise<ServerControl | null>;
   /** Ends when the operator interrupts. */

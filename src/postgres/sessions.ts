@@ -19,6 +19,7 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #open = new Map<string, Session>();
   readonly #opening = new Map<string, Promise<Session>>();
+  readonly #seen = new Map<string, Observation>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -56,6 +57,11 @@ export class Sessions {
     return nodes.map((node) => node.name).filter((name) => this.#live(name) !== null);
   }
 
+  /** The last look at each node, oldest knowledge included. */
+  lastSeen(name: string): Observation | null {
+    return this.#seen.get(name) ?? null;
+  }
+
   async close(): Promise<void> {
     const sessions = [...this.#open.values()];
     this.#open.clear();
@@ -84,6 +90,7 @@ export class Sessions {
       ...(signal === null ? {} : { signal }),
       ...(open === null ? {} : { session: open }),
     });
+    this.#seen.set(node.name, observation);
     if (session === null) this.#open.delete(node.name);
     else this.#open.set(node.name, session);
     return observation;

@@ -84,6 +84,7 @@ async function run(
     session: () => Promise.reject(new Error("no servers here")),
     observe: () => Promise.resolve([]),
     reached: () => [],
+    lastSeen: () => null,
     control: () => Promise.resolve(null),
     signal,
     now: () => clock,
