@@ -44,7 +44,14 @@ export function createContext(wanted: {
     prompt,
     say,
     cluster: servers.cluster,
-    observe: servers.observe,
+    observe: async (names) => {
+      progress.waiting("looking at the servers");
+      try {
+        return await servers.observe(names);
+      } finally {
+        progress.rest();
+      }
+    },
     execute: async (plan) => {
       try {
         return await servers.execute(plan);

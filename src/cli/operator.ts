@@ -48,7 +48,9 @@ export function createOperator(wanted: {
       const { renderPlan } = await import("../ui/plan.ts");
       const { renderFindings } = await import("../ui/report.ts");
       const { paint } = await import("../ui/colour.ts");
-      stream.write(paint([...renderPlan(plan, look), ...renderFindings(plan.findings)], look));
+      stream.write(
+        paint([...renderPlan(plan, look), ...renderFindings(plan.findings, look)], look),
+      );
     };
     return {
       confirm: async (question, plan) => {

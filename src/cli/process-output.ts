@@ -20,7 +20,9 @@ export class ProcessOutput implements Output {
   }
 
   get columns(): number {
-    return this.isTTY ? this.stream.columns : 80;
+    // A terminal that does not know its width says 0.
+    const known = this.isTTY && this.stream.columns > 0;
+    return known ? this.stream.columns : Number.POSITIVE_INFINITY;
   }
 
   write(text: string): void {

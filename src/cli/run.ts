@@ -11,6 +11,7 @@ import { splitWords, type Words } from "./words.ts";
 /** A stream as the program sees it. */
 export interface Output {
   readonly isTTY: boolean;
+  /** Infinite where nobody's screen folds the lines: programs like them whole. */
   readonly columns: number;
   readonly stream: NodeJS.WritableStream;
   write(text: string): void;
@@ -173,9 +174,9 @@ async function reportOf(thrown: unknown, failure: Failure): Promise<Report> {
   if (error instanceof UsageError) throw error;
   const { errorReport, bugReport } = await import("./failure.ts");
   if (error instanceof RemasterError) return errorReport(command, error);
-  const { bugLines } = await import("./bug.ts");
+  const { bugLines, hideSecrets } = await import("./bug.ts");
   failure.edge.stderr.write(bugLines(error, [command, ...failure.words.rest]));
-  return bugReport(command, error instanceof Error ? error.message : String(error));
+  return bugReport(command, hideSecrets(error instanceof Error ? error.message : String(error)));
 }
 
 function isAbort(error: unknown): boolean {

@@ -69,3 +69,21 @@ export function fold(text: string, width: number): readonly string[] {
   }
   return current === "" ? lines : [...lines, current];
 }
+
+/** The same for a line of spans; further lines are indented by two. */
+export function foldLine(spans: Line, width: number): readonly Line[] {
+  const lines: Span[][] = [[]];
+  let used = 0;
+  for (const { text, style } of spans) {
+    for (const piece of text.split(/(?<= )/)) {
+      const columns = textWidth(piece.trimEnd());
+      if (used > 2 && used + columns > width) {
+        lines.push([{ text: "  ", style: "plain" }]);
+        used = 2;
+      }
+      lines.at(-1)?.push({ text: piece, style });
+      used += textWidth(piece);
+    }
+  }
+  return lines;
+}

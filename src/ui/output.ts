@@ -31,7 +31,7 @@ export async function renderOutput(
   const { isAnswer, renderBody, renderVerdict } = await import("./report.ts");
   const { paint } = await import("./colour.ts");
   const answered = isAnswer(report);
-  const verdict = (look: Look): string => paint(renderVerdict(report), look);
+  const verdict = (look: Look): string => paint(renderVerdict(report, look), look);
   if (options.quiet) {
     return { stdout: quietText(report), stderr: answered ? "" : verdict(options.stderr) };
   }

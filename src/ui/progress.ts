@@ -16,6 +16,8 @@ export interface Progress {
   say(text: string): void;
   /** What is being done now: a spinner's text on a terminal, a line elsewhere. */
   doing(text: string): void;
+  /** What is being waited for: a spinner's text on a terminal, nothing elsewhere. */
+  waiting(text: string): void;
   /** Clears the spinner: before a question, and at the end. */
   rest(): void;
 }
@@ -25,18 +27,24 @@ const spinnerAfterMs = 400;
 export const silence: Progress = {
   say: () => undefined,
   doing: () => undefined,
+  waiting: () => undefined,
   rest: () => undefined,
 };
 
 export function createProgress(options: ProgressOptions): Progress {
-  return options.isTTY ? new TerminalProgress(options) : plainProgress(options.stream);
+  // ora counts the lines it clears by the terminal's width, and never ends where that is 0.
+  const canSpin = options.isTTY && Number.isFinite(options.look.columns);
+  return canSpin ? new TerminalProgress(options) : plainProgress(options.stream);
 }
 
 function plainProgress(stream: NodeJS.WritableStream): Progress {
+  let last: string | null = null;
+  // Whoever polls says the same again and again; once is enough.
   const write = (text: string): void => {
-    stream.write(`${printable(text)}\n`);
+    if (text !== last) stream.write(`${printable(text)}\n`);
+    last = text;
   };
-  return { say: write, doing: write, rest: () => undefined };
+  return { say: write, doing: write, waiting: () => undefined, rest: () => undefined };
 }
 
 /**
@@ -46,6 +54,7 @@ function plainProgress(stream: NodeJS.WritableStream): Progress {
 class TerminalProgress implements Progress {
   readonly #options: ProgressOptions;
   #text: string | null = null;
+  #lastSaid: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #spinner: Ora | null = null;
 
@@ -54,6 +63,8 @@ class TerminalProgress implements Progress {
   }
 
   say(text: string): void {
+    if (text === this.#lastSaid) return;
+    this.#lastSaid = text;
     this.#spinner?.clear();
     this.#options.stream.write(`${printable(text)}\n`);
     this.#spinner?.render();
@@ -65,6 +76,10 @@ class TerminalProgress implements Progress {
     if (this.#timer !== null) return;
     this.#timer = setTimeout(() => void this.#spin(), spinnerAfterMs);
     this.#timer.unref();
+  }
+
+  waiting(text: string): void {
+    this.doing(text);
   }
 
   rest(): void {

@@ -3,7 +3,7 @@
 
 import type { Report } from "../plan/report.ts";
 import type { Finding, Severity } from "../topology/finding.ts";
-import { type Line, line, span, type Style } from "./line.ts";
+import { foldLine, type Line, line, span, type Style } from "./line.ts";
 import type { Look } from "./look.ts";
 import { renderPlan } from "./plan.ts";
 import { formatMs } from "./quantity.ts";
@@ -26,20 +26,23 @@ export function renderBody(report: Report, view: ReportView): readonly Line[] {
       : [],
     comparison === undefined ? [] : renderRanking(comparison, look),
     plan !== undefined && showsPlan(report) ? renderPlan(plan, look) : [],
-    steps === undefined ? [] : renderSteps(steps, look),
+    steps === undefined ? [] : renderSteps(steps, view),
     view.verbose && report.timings !== undefined ? timingLines(report.timings) : [],
   ]);
 }
 
 /** What that means. On stderr it begins with the program's name, as everything there that is not asked for. */
-export function renderVerdict(report: Report): readonly Line[] {
+export function renderVerdict(report: Report, look: Look): readonly Line[] {
   const name = isAnswer(report) ? [] : [span("remaster: ")];
   return paragraphs([
-    renderFindings(report.findings.filter((finding) => !isSaid(finding, report))),
+    renderFindings(
+      report.findings.filter((finding) => !isSaid(finding, report)),
+      look,
+    ),
     [
       ...(report.summary === "" ? [] : [[...name, span(report.summary, verdictStyle(report))]]),
       ...hintLines(report),
-    ],
+    ].flatMap((each) => foldLine(each, look.columns)),
     (report.next ?? []).map((command) => line(span("next: ", "faint"), command)),
   ]);
 }
@@ -99,14 +102,18 @@ const severityStyles: Readonly<Record<Severity, Style>> = {
   problem: "bad",
 };
 
-export function renderFindings(findings: readonly Finding[]): readonly Line[] {
-  return findings.flatMap(findingLines);
+export function renderFindings(findings: readonly Finding[], look: Look): readonly Line[] {
+  return findings.flatMap(findingLines).flatMap((each) => foldLine(each, look.columns));
 }
 
 function findingLines(finding: Finding): readonly Line[] {
   const { severity, message, code, hint } = finding;
   return [
-    line(span(`${severity}: `, severityStyles[severity]), message, span(` [${code}]`, "faint")),
+    line(
+      span(`${severity}: `, severityStyles[severity]),
+      `${message} `,
+      span(`[${code}]`, "faint"),
+    ),
     ...(hint === undefined ? [] : [line("hint: ", hint)]),
   ];
 }

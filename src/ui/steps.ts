@@ -15,19 +15,33 @@ const stateStyles: Readonly<Record<StepState, Style>> = {
   skipped: "faint",
 };
 
-export function renderSteps(steps: readonly StepResult[], look: Look): readonly Line[] {
+export interface StepsView {
+  readonly look: Look;
+  readonly verbose: boolean;
+}
+
+export function renderSteps(steps: readonly StepResult[], view: StepsView): readonly Line[] {
   if (steps.length === 0) return [];
-  const rows = steps.map(({ step, state, ms, detail, required }) => ({
+  const rows = steps.map((result) => ({
     cells: [
-      span(state, state === "failed" && !required ? "warning" : stateStyles[state]),
-      span(stepCommandLine(step).replace(/^remaster /, "")),
-      span(state === "skipped" ? "" : formatMs(ms)),
+      span(result.state, stateStyle(result)),
+      span(stepCommandLine(result.step).replace(/^remaster /, "")),
+      span(result.state === "skipped" ? "" : formatMs(result.ms)),
     ],
-    rest: span(detail ?? ""),
+    rest: span(showsDetail(result, view) ? (result.detail ?? "") : ""),
   }));
   return renderTable(rows, {
-    columns: look.columns,
+    columns: view.look.columns,
     header: ["STATE", "STEP", "TOOK", ""],
     right: [2],
   });
+}
+
+function stateStyle({ state, required }: StepResult): Style {
+  return state === "failed" && !required ? "warning" : stateStyles[state];
+}
+
+/** What a step that went well left to be known is for --verbose, but for where the new primary begins. */
+function showsDetail({ step, state }: StepResult, { verbose }: StepsView): boolean {
+  return verbose || step.verb === "promote" || (state !== "done" && state !== "already");
 }

@@ -119,7 +119,8 @@ describe("for people", () => {
       failed   repoint n4 --to n2  30.0 s  it asks for WAL from beyond the switchpoint
       skipped  heal n5 --to n2
       --- stderr
-      problem: repoint of n4 failed: it asks for WAL from beyond the switchpoint [step-failed]
+      problem: repoint of n4 failed: it asks for WAL from beyond the switchpoint
+        [step-failed]
 
       remaster: not finished: the steps and findings say what holds
 
