@@ -50,11 +50,11 @@ export async function failureOf(
   throw new Error("it let us in");
 }
 
-/** Lines in front of the server's own pg_hba.conf, from now on. */
+/** These lines of pg_hba.conf from now on, beside the operator's own. */
 export async function letIn(server: TestServer, lines: readonly string[]): Promise<void> {
-  const own =
-    "host all remaster 127.0.0.1/32 scram-sha-256\nhost replication all all scram-sha-256\n";
-  writeFileSync(join(server.dataDir, "pg_hba.conf"), `${own}${lines.join("\n")}\n`);
+  const first = "host all remaster 127.0.0.1/32 scram-sha-256";
+  const last = "host replication all 127.0.0.1/32 scram-sha-256";
+  writeFileSync(join(server.dataDir, "pg_hba.conf"), `${[first, ...lines, last].join("\n")}\n`);
   await ask(server.conninfo, "SELECT pg_reload_conf()");
 }
 
