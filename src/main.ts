@@ -2,6 +2,7 @@
 // `--version` is answered here, with nothing imported beyond the runtime; everything else waits behind import().
 
 import { isatty } from "node:tty";
+import type { Ending } from "./cli/ending.ts";
 import type { Edge } from "./cli/run.ts";
 import { readVersion } from "./cli/version.ts";
 
@@ -11,10 +12,10 @@ if (only === "--version" || only === "-V") process.stdout.write(`${readVersion()
 else await run();
 
 async function run(): Promise<void> {
-  const { interrupted, newRunState, runProgram, stoppedAtOnce, unwritable } = await import(
-    "./cli/run.ts"
+  const { runProgram } = await import("./cli/run.ts");
+  const { crashed, interrupted, newRunState, stoppedAtOnce, unwritable } = await import(
+    "./cli/ending.ts"
   );
-  const { bugLines } = await import("./cli/bug.ts");
   const { ProcessOutput } = await import("./cli/process-output.ts");
   const interrupt = new AbortController();
   const stdout = new ProcessOutput(process.stdout, 1);
@@ -29,22 +30,17 @@ async function run(): Promise<void> {
     state: newRunState(),
     now: Date.now,
   };
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (!interrupt.signal.aborted) {
-      interrupt.abort(interrupted(signal));
-      return;
-    }
-    const stopped = stoppedAtOnce(edge.state);
-    stderr.write(stopped.stderr);
-    stdout.write(stopped.stdout);
-    process.exit(stopped.exitCode);
+  const endAtOnce = (ending: Ending): never => {
+    stderr.write(ending.stderr);
+    stdout.write(ending.stdout);
+    process.exit(ending.exitCode);
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  process.on("uncaughtException", (error) => {
-    stderr.write(bugLines(error, argv));
-    process.exit(70);
-  });
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (interrupt.signal.aborted) endAtOnce(stoppedAtOnce(edge.state));
+    interrupt.abort(interrupted(signal));
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+  process.on("uncaughtException", (error) => endAtOnce(crashed(edge.state, error, argv)));
 
   const exitCode = await runProgram(argv, edge);
   await stdout.flush();

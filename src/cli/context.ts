@@ -6,7 +6,8 @@ import type { Context } from "../commands/context.ts";
 import { pause, startDeadline } from "./deadline.ts";
 import { createOperator } from "./operator.ts";
 import type { GlobalOptions } from "./program.ts";
-import { type Edge, newRunState } from "./run.ts";
+import { newRunState } from "./ending.ts";
+import type { Edge } from "./run.ts";
 import { createServers } from "./servers.ts";
 
 export interface Wiring {

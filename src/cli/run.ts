@@ -3,8 +3,9 @@
 
 import type { Context } from "../commands/context.ts";
 import type { Input, VerbDefinition } from "../commands/define.ts";
-import { DeclinedError, type ExitCode, exitTable, RemasterError, UsageError } from "../errors.ts";
+import { type ExitCode, exitTable, RemasterError, UsageError } from "../errors.ts";
 import type { Report } from "../plan/report.ts";
+import type { RunState } from "./ending.ts";
 import type { GlobalOptions } from "./program.ts";
 import { splitWords, type Words } from "./words.ts";
 
@@ -29,63 +30,6 @@ export interface Edge {
   readonly interrupt: AbortSignal;
   readonly state: RunState;
   now(): number;
-}
-
-/** What the process edge must know of a run that it cuts short. */
-export interface RunState {
-  verb: string | null;
-  json: boolean;
-  /** A plan is, or was, being carried out. */
-  changing: boolean;
-}
-
-export function newRunState(): RunState {
-  return { verb: null, json: false, changing: false };
-}
-
-/** Why the run ends after a first SIGINT or SIGTERM. */
-export function interrupted(signal: string): DeclinedError {
-  return new DeclinedError(`interrupted by ${signal}`);
-}
-
-/** A second signal: what is printed, and the status, with nothing waited for. */
-export function stoppedAtOnce(state: RunState): {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly exitCode: ExitCode;
-} {
-  const outcome = state.changing ? "incomplete" : "declined";
-  const summary = state.changing
-    ? "stopped at once by a second signal: what was begun may be half done, nothing was undone"
-    : "stopped at once by a second signal, before the first change";
-  const hint = state.changing ? "see where it stands: remaster status" : null;
-  const report = {
-    format: 1,
-    command: state.verb,
-    cluster: null,
-    outcome,
-    exitCode: exitTable[outcome],
-    summary,
-    hint,
-    findings: [],
-  };
-  return {
-    stdout: state.json ? `${JSON.stringify(report)}\n` : "",
-    stderr: `remaster: ${summary}\n${hint === null ? "" : `hint: ${hint}\n`}`,
-    exitCode: exitTable[outcome],
-  };
-}
-
-/** The report could not be written (a full disk): the status of a change stands, any other becomes `config`. */
-export function unwritable(
-  error: Error,
-  exitCode: ExitCode,
-  state: RunState,
-): { readonly stderr: string; readonly exitCode: ExitCode } {
-  return {
-    stderr: `remaster: cannot write to stdout: ${error.message}\n`,
-    exitCode: exitCode === exitTable.done && !state.changing ? exitTable.config : exitCode,
-  };
 }
 
 /** Runs a command line (without node and script) to its exit status. Throws only what is a bug before a verb is known. */

@@ -8,9 +8,7 @@ import type { Report, StepResult } from "../plan/report.ts";
 import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import { formatPosition } from "../wal/position.ts";
-import { topologyJson } from "./topology-json.ts";
-
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { type JsonObject, topologyJson } from "./topology-json.ts";
 
 export function reportJson(report: Report): JsonObject {
   const { topology, comparison, plan, steps, timings } = report;

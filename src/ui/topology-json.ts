@@ -6,8 +6,9 @@ import type { Observation, ReachedNode, Slot, UnreachedNode } from "../topology/
 import type { Topology } from "../topology/topology.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import { formatPosition } from "../wal/position.ts";
-import type { JsonObject } from "./json.ts";
 import { lagOf } from "./lag.ts";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 export function topologyJson(topology: Topology): JsonObject {
   return {

@@ -2,13 +2,8 @@
 
 import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import {
-  type Edge,
-  newRunState,
-  runProgram,
-  stoppedAtOnce,
-  unwritable,
-} from "../../../src/cli/run.ts";
+import { crashed, newRunState, stoppedAtOnce, unwritable } from "../../../src/cli/ending.ts";
+import { type Edge, runProgram } from "../../../src/cli/run.ts";
 import { status } from "../../../src/commands/status.ts";
 import {
   ConfigError,
@@ -129,6 +124,15 @@ describe("a second signal", () => {
     expect(stopped.stderr).toContain("hint: see where it stands: remaster status\n");
     expect(JSON.parse(stopped.stdout)).toMatchObject({ outcome: "incomplete", exitCode: 8 });
   });
+});
+
+test("a crash keeps the promise of --json", () => {
+  const state = { verb: "status", json: true, changing: false };
+  const ending = crashed(state, new Error("password=hunter2"), ["status", "--json"]);
+  expect(JSON.parse(ending.stdout)).toMatchObject({ command: "status", outcome: "bug" });
+  expect(ending.exitCode).toBe(70);
+  expect(ending.stdout + ending.stderr).not.toContain("hunter2");
+  expect(crashed(newRunState(), new Error("x"), []).stdout).toBe("");
 });
 
 describe("a report that could not be written", () => {
