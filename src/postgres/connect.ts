@@ -199,11 +199,11 @@ async function secure(
   const { address, request, mode } = knock;
   const { conninfo, home } = request;
   const direct = startsDirectly(conninfo, mode);
-  const settings = await readTlsSettings(conninfo, { mode, address, home });
   if (!direct && (await askForTls(plain, attempt)) === "no") {
     if (mode === "prefer") return null;
     throw attempt.failure("tls", "the server does not speak TLS, and it was demanded");
   }
+  const settings = await readTlsSettings(conninfo, { mode, address, home });
   const protocols = direct ? { ALPNProtocols: ["postgresql"] } : {};
   const stream = await shakeHands(plain, { ...settings, ...protocols }, attempt);
   if (direct) checkDirectProtocol(stream, attempt);
