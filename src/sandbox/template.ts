@@ -41,6 +41,14 @@ export async function copyDataDirectory(
   }
 }
 
+// No statement may reach a log, and none may wait for a standby that is not there yet.
+const singleUserSettings = [
+  "logging_collector=off",
+  "log_statement=none",
+  "log_min_error_statement=panic",
+  "synchronous_standby_names=",
+].flatMap((setting) => ["-c", setting]);
+
 /** Runs statements in single-user mode; they may hold passwords, so they go by standard input alone. */
 export async function runSingleUser(
   programs: Programs,
@@ -51,19 +59,7 @@ export async function runSingleUser(
     programs,
     join(programs.bindir, "postgres"),
     // -j: a statement ends with a semicolon and an empty line.
-    [
-      "--single",
-      "-j",
-      "-D",
-      dataDir,
-      "-c",
-      "logging_collector=off",
-      "-c",
-      "log_statement=none",
-      "-c",
-      "log_min_error_statement=panic",
-      "postgres",
-    ],
+    ["--single", "-j", "-D", dataDir, ...singleUserSettings, "postgres"],
     statements.map((statement) => `${statement};\n\n`).join(""),
   );
   const error = /^.*(?:ERROR|FATAL|PANIC): .*$/m.exec(output);

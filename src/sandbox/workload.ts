@@ -90,7 +90,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
         limit.signal?.throwIfAborted();
         if (performance.now() > until) {
           throw new Error(
-            `the client got ${commits} more commits acknowledged not within ${timeoutMs} ms`,
+            `the client did not see ${commits} more commits acknowledged within ${timeoutMs} ms`,
           );
         }
         await delay(2);

