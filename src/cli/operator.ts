@@ -43,7 +43,7 @@ export function createOperator(wanted: {
   }
 
   function promptOn(talk: Progress): Prompt {
-    const streams = () => ({ input: edge.stdin(), output: stream, signal: deadline.signal });
+    const streams = () => ({ input: edge.stdin(), output: stream, look, signal: deadline.signal });
     const show = async (plan: Plan): Promise<void> => {
       const { renderPlan } = await import("../ui/plan.ts");
       const { renderFindings } = await import("../ui/report.ts");

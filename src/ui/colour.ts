@@ -19,7 +19,7 @@ export function paint(lines: readonly Line[], look: Look): string {
     .join("");
 }
 
-function stylesFor(look: Look): Readonly<Record<Style, (text: string) => string>> {
+export function stylesFor(look: Look): Readonly<Record<Style, (text: string) => string>> {
   const chalk = new Chalk({ level: look.colour ? 1 : 0 });
   return {
     plain: (text) => text,

@@ -97,6 +97,7 @@ class TerminalProgress implements Progress {
       text: this.#text,
       stream: this.#options.stream,
       isEnabled: true,
+      color: this.#options.look.colour ? "cyan" : false,
       // The terminal's Ctrl-C has to reach us as a signal.
       discardStdin: false,
       ...(this.#options.look.utf8 ? {} : { spinner: "line" }),

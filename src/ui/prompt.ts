@@ -2,11 +2,14 @@
 // decides that. inquirer is loaded with the first question. Ctrl-C at a question means no.
 
 import { DeclinedError } from "../errors.ts";
+import { stylesFor } from "./colour.ts";
 import { printable } from "./line.ts";
+import type { Look } from "./look.ts";
 
 export interface PromptStreams {
   readonly input: NodeJS.ReadableStream;
   readonly output: NodeJS.WritableStream;
+  readonly look: Look;
   /** Ends the question with the run. */
   readonly signal: AbortSignal;
 }
@@ -16,7 +19,13 @@ export async function confirm(question: string, streams: PromptStreams): Promise
   const ask = await loadPrompt(streams);
   const { answer } = await declineOnExit(
     ask<{ answer: boolean }>([
-      { type: "confirm", name: "answer", message: printable(question), default: false },
+      {
+        type: "confirm",
+        name: "answer",
+        message: printable(question),
+        default: false,
+        theme: themeFor(streams.look),
+      },
     ]),
   );
   return answer;
@@ -30,7 +39,14 @@ export async function typeExactly(
 ): Promise<boolean> {
   const ask = await loadPrompt(streams);
   const { answer } = await declineOnExit(
-    ask<{ answer: string }>([{ type: "input", name: "answer", message: printable(question) }]),
+    ask<{ answer: string }>([
+      {
+        type: "input",
+        name: "answer",
+        message: printable(question),
+        theme: themeFor(streams.look),
+      },
+    ]),
   );
   return answer.trim() === expected;
 }
@@ -38,6 +54,15 @@ export async function typeExactly(
 async function loadPrompt({ input, output, signal }: PromptStreams) {
   const { default: inquirer } = await import("inquirer");
   return inquirer.createPromptModule({ input, output, signal });
+}
+
+/** inquirer's own colours follow stdout; ours follow the stream that the question stands on. */
+function themeFor(look: Look) {
+  const { strong, faint, plain } = stylesFor(look);
+  return {
+    prefix: { idle: strong("?"), done: strong("?") },
+    style: { message: strong, answer: plain, defaultAnswer: faint },
+  };
 }
 
 /** Ctrl-C at a question, or the end of the run while it stands. */

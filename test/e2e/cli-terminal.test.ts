@@ -76,6 +76,7 @@ describe.skipIf(!hasTerminal)("a question", () => {
       const streams = {
         input: process.stdin,
         output: process.stderr,
+        look: { isTTY: true, colour: false, utf8: true, columns: 80 },
         signal: new AbortController().signal,
       };
       try {
@@ -103,6 +104,8 @@ describe.skipIf(!hasTerminal)("a question", () => {
     const { stdout, shown } = await atTerminal(ask(call), typed);
     expect(stdout).toBe(expected);
     expect(shown).toContain(typed.when);
+    // No colours where none are wanted: nothing but moves of the cursor.
+    expect(shown).not.toMatch(/\u001b\[\d+m/);
   });
 
   test("cannot drive the terminal with what it quotes", async () => {
