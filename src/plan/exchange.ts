@@ -4,10 +4,10 @@
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
+import { oldestWalOf, stillHasWalFor } from "../topology/settings.ts";
 import type { Topology } from "../topology/topology.ts";
-import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import { formatLsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
-import { defaultSegmentSize, parseSegmentName, parseSegmentSize } from "../wal/segment.ts";
 import { checkChangeable, checkReachable, checkReplay } from "./checks.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
@@ -18,22 +18,14 @@ export interface ExchangeRequest {
   readonly from: string | null;
 }
 
-/** Where the oldest segment in the node's pg_wal starts; null where that is not known. */
-function oldestWal(node: ReachedNode): Lsn | null {
-  const size = parseSegmentSize(node.settings.wal_segment_size?.value ?? "") ?? defaultSegmentSize;
-  return node.walFiles === null
-    ? null
-    : (parseSegmentName(node.walFiles.oldest, size)?.start ?? null);
-}
-
 /** The WAL that the node would ask for starts at the segment of its replay position. */
 export function checkWalAvailable(source: ReachedNode, node: ReachedNode): Finding[] {
-  const from = node.replayLsn ?? node.received?.lsn ?? null;
-  const oldest = oldestWal(source);
-  if (from === null || oldest === null || from >= oldest) return [];
+  if (stillHasWalFor(source, node) !== "no") return [];
+  const oldest = oldestWalOf(source);
+  const start = oldest === null ? "" : `: its oldest segment starts at ${formatLsn(oldest)}`;
   return [
     problem("wal-gone", source.name, {
-      message: `${source.name} no longer has the WAL from ${formatLsn(from)} on that ${node.name} lacks: its oldest segment starts at ${formatLsn(oldest)}`,
+      message: `${source.name} no longer has the WAL that ${node.name} lacks${start}`,
       hint: `name another source with --from, or rebuild ${node.name} from a base backup`,
     }),
   ];
