@@ -1,6 +1,7 @@
 // One attempt to reach one server: its clock, how far it has come, and what was heard so far.
 // The time limit and an interrupt both end it by closing the socket, so nothing outlives the attempt.
 
+import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
 import { ConnectFailure } from "./connect-failure.ts";
 
@@ -35,8 +36,12 @@ export class Attempt {
     this.#timer = setTimeout(() => {
       this.#end(this.timedOut(options.timeoutMs));
     }, options.timeoutMs);
-    if (options.signal?.aborted === true) this.#onAbort();
-    else options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const { signal } = options;
+    if (signal === undefined) return;
+    // One signal ends many attempts: that is no leak, which node would warn of from the eleventh on.
+    setMaxListeners(0, signal);
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   /** The outermost stream in use: closed when the attempt fails. A socket below TLS must never be closed itself: Node 20
