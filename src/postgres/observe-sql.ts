@@ -99,12 +99,15 @@ export const blockersSql = /* sql */ `
  WHERE startup.wait_event_type IN ('IPC', 'Lock', 'BufferPin', 'Buffer') AND a.backend_type = 'client backend'
    AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL)`;
 
-/** Asked of a primary, both replay functions are errors; CASE keeps them from being evaluated there. */
+/** Before 14 the server knows only that a pause was asked for; where the startup process waits shows whether it came to
+ * it, which takes a record to replay. Asked of a primary, both functions are errors: CASE keeps them from being evaluated. */
 export function pauseStateSql(major: number): string {
   const state =
     major >= 14
       ? "pg_get_wal_replay_pause_state()"
-      : "CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'not paused' END";
+      : `CASE WHEN NOT pg_is_wal_replay_paused() THEN 'not paused'
+              WHEN startup.wait_event = 'RecoveryPause' THEN 'paused'
+              ELSE 'pause requested' END`;
   return `CASE WHEN pg_is_in_recovery() THEN ${state} END`;
 }
 

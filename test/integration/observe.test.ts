@@ -135,6 +135,9 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
   test("names a standby whose replay is paused, and one that was asked to pause", async () => {
     await run(cluster, "n2", "SELECT pg_wal_replay_pause()");
+    const asked = await reach(cluster, "n2");
+    expect(asked.replay === "paused" || asked.pauseRequested).toBe(true);
+    await run(cluster, "n1", "INSERT INTO public.t VALUES (0)");
     await expect
       .poll(async () => (await reach(cluster, "n2")).replay, { timeout: 10_000 })
       .toBe("paused");
