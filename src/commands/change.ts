@@ -1,6 +1,7 @@
 // The six beats of every verb that changes servers: observe, decide, show, do, record, report. A verb brings its
 // decision; showing and doing consume the plan that it gave, so that what is shown is what runs.
 
+import { isDeepStrictEqual } from "node:util";
 import { renderScript } from "../plan/command-line.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
@@ -149,6 +150,34 @@ async function carryOut(
   };
 }
 
+/** The operator may have read the question for long: what was said yes to must still be what would be planned. */
+async function isStillThePlan(change: Change, plan: Plan, context: Context): Promise<boolean> {
+  const decision = await change.decide(await observeTopology(context), context);
+  return decision.kind === "plan" && isDeepStrictEqual(decision.plan.stages, plan.stages);
+}
+
+const factsChanged: Finding = {
+  code: "facts-changed",
+  severity: "problem",
+  message: "the cluster changed while the question was open, and the plan no longer fits it",
+  hint: "look at the new plan: the same command again",
+};
+
+async function consentAndCarryOut(
+  change: Change,
+  topology: Topology,
+  plan: Plan,
+  context: Context,
+): Promise<Report> {
+  const stopped = await consent(change, plan, context);
+  if (stopped !== null) return withoutConsent(change, topology, plan, stopped);
+  if (!context.options.yes && !(await isStillThePlan(change, plan, context))) {
+    const findings = [factsChanged];
+    return refusalReport(change, topology, { kind: "refused", outcome: "refused", findings });
+  }
+  return carryOut(change, topology, plan, context);
+}
+
 export async function runChange(change: Change, context: Context): Promise<Report> {
   const topology = await observeTopology(context);
   const decision = await change.decide(topology, context);
@@ -163,7 +192,5 @@ export async function runChange(change: Change, context: Context): Promise<Repor
   const { plan } = decision;
   const { dryRun, script } = context.options;
   if (dryRun || script) return shownReport(change, topology, plan, context);
-  const stopped = await consent(change, plan, context);
-  if (stopped !== null) return withoutConsent(change, topology, plan, stopped);
-  return carryOut(change, topology, plan, context);
+  return consentAndCarryOut(change, topology, plan, context);
 }

@@ -35,6 +35,8 @@ export const refusalCatalogue = {
   "ahead-of-upstream":
     "The node has more than the upstream it would follow; it could not stream until the upstream caught up.",
   "no-control": "The verb needs the node's `control` in the topology file, and there is none.",
+  "facts-changed":
+    "Between the plan that was shown and the answer to the question the cluster changed, so that another plan would be made now.",
   "needs-yes": "The verb changes servers, and there is neither a terminal to ask on nor --yes.",
   "torn-tail-repair":
     "After the promotion the node cannot follow until its last old-timeline WAL segment is moved away while it is stopped.",
