@@ -56,16 +56,6 @@ export function formatAddress(address: Address): string {
   return host.includes(":") ? `[${host}]:${address.port}` : `${host}:${address.port}`;
 }
 
-/** The parameters of one connection attempt: the same conninfo, with one host in place of the lists. */
-export function conninfoOfHost(conninfo: Conninfo, address: Address): Conninfo {
-  return {
-    ...conninfo,
-    host: address.host,
-    hostaddr: address.hostaddr ?? "",
-    port: String(address.port),
-  };
-}
-
 function list(value: string | undefined): readonly string[] {
   return value === undefined || value === "" ? [] : value.split(",");
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadCluster } from "../../src/config/load.ts";
 import { connect } from "../../src/postgres/connect.ts";
 import { ask, connectOptions, failureOf, letIn, open } from "../support/access.ts";
+import { answering } from "../support/strangers.ts";
 import { startCluster, type TestCluster, testMajors, type TestServer } from "../support/cluster.ts";
 
 const odd = String.raw`it's a\b:c "é"`;
@@ -198,6 +199,22 @@ describe.each(testMajors)("logging in, PostgreSQL %i", (major) => {
       expect(await inOrder(`${n1},${n2}`, "prefer-standby")).toBe("t");
       expect(await inOrder(`1,${n1}`, "prefer-standby")).toBe("f");
       expect(["t", "f"]).toContain(await inOrder(`${n1},${n2} load_balance_hosts=random`, "any"));
+    });
+
+    test("a host that does not answer leaves the next one its time", async () => {
+      await using silent = await answering();
+      const hosts = `host=127.0.0.1,127.0.0.1 port=${silent.port},${ports().n1} ${login()}`;
+      const limits = { timeoutMs: 2_000 };
+      expect(await ask(hosts, recovery, limits)).toEqual([{ standby: "f" }]);
+      expect(await ask(`${hosts} connect_timeout=1`, recovery)).toEqual([{ standby: "f" }]);
+    });
+
+    test("a server's error ends the search, as in libpq", async () => {
+      const { n1, n2 } = ports();
+      const failed = await failureOf(
+        `host=127.0.0.1,127.0.0.1 port=${n1},${n2} ${login()} dbname=nowhere`,
+      );
+      expect(failed.reason).toBe('database "nowhere" does not exist (3D000)');
     });
 
     test("none fits", async () => {
