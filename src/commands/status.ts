@@ -36,9 +36,10 @@ export const status: VerbDefinition = {
 function summarize(topology: Topology, problems: number): string {
   const nodes = [...topology.nodes.values()];
   const reachable = nodes.filter((node) => node.reachable).length;
-  const primary = topology.primaries.length === 0 ? "no primary" : topology.primaries.join(", ");
+  const { primaries } = topology;
+  const leads = primaries.length === 0 ? "no primary" : `primary: ${primaries.join(", ")}`;
   const wrong = problems === 0 ? "no problems" : `${problems} problem${problems === 1 ? "" : "s"}`;
-  return `${reachable} of ${nodes.length} nodes reachable, primary: ${primary}, ${wrong}`;
+  return `${reachable} of ${nodes.length} nodes reachable, ${leads}, ${wrong}`;
 }
 
 async function runStatus(_input: Input, context: Context): Promise<Report> {

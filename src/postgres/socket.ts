@@ -93,7 +93,7 @@ function refusal(error: unknown, endpoint: Endpoint, attempt: Attempt): ConnectF
   const code = codeOf(error) ?? "";
   switch (code) {
     case "ECONNREFUSED":
-      return attempt.failure("refused", "connection refused: nobody listens there now", error);
+      return attempt.failure("refused", "connection refused", error);
     case "ENOENT":
       return attempt.failure("refused", `no socket file ${pathOf(endpoint)}`, error);
     case "EACCES":

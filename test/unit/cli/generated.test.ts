@@ -41,32 +41,35 @@ test("generating twice gives the same", async () => {
   expect(await generatedFiles()).toEqual(made);
 });
 
+/** A checker that is not installed is seen as skipped, not as passed. */
+function has(program: string): boolean {
+  return spawnSync(program, ["--version"]).error === undefined;
+}
+
 describe("what the formatters say", () => {
-  test.each(pages)("mandoc of %s", (_, text) => {
-    const { error, stdout } = spawnSync("mandoc", ["-T", "lint"], {
+  test.runIf(has("mandoc")).each(pages)("mandoc of %s", (_, text) => {
+    const { stdout } = spawnSync("mandoc", ["-T", "lint"], {
       input: text,
       encoding: "utf8",
     });
     // No date, so that pages are reproducible.
-    const said = (error === undefined ? stdout : "")
-      .split("\n")
-      .filter((line) => !/^$|missing date/.test(line));
+    const said = stdout.split("\n").filter((line) => !/^$|missing date/.test(line));
     expect(said).toEqual([]);
   });
 
-  test.each(pages)("groff of %s", (_, text) => {
-    const { error, stderr } = spawnSync("groff", ["-man", "-Tutf8", "-ww", "-z"], {
+  test.runIf(has("groff")).each(pages)("groff of %s", (_, text) => {
+    const { stderr } = spawnSync("groff", ["-man", "-Tutf8", "-ww", "-z"], {
       input: text,
       encoding: "utf8",
     });
-    expect(error === undefined ? stderr : "").toBe("");
+    expect(stderr).toBe("");
   });
 
-  test("shellcheck of the completion for bash", () => {
-    const { error, stdout } = spawnSync("shellcheck", ["-"], {
+  test.runIf(has("shellcheck"))("shellcheck of the completion for bash", () => {
+    const { stdout } = spawnSync("shellcheck", ["-"], {
       input: made.get("completions/remaster.bash"),
       encoding: "utf8",
     });
-    expect(error === undefined ? stdout : "").toBe("");
+    expect(stdout).toBe("");
   });
 });
