@@ -127,16 +127,39 @@ export async function killServer(server: Server): Promise<void> {
   await killProcessesIn(server.dataDir, 10_000);
 }
 
-/** SIGSTOP to every process of the server: connections stay open and nothing answers. */
+/** SIGSTOP to every process of the server, and sees them stopped: connections stay open and nothing answers. */
 export async function freezeServer(server: Server): Promise<void> {
+  // The postmaster first, so that it starts no child meanwhile.
   const pid = await postmasterPid(server);
   if (pid !== null) signalProcess(pid, "SIGSTOP");
-  for (const entry of await processesIn(server.dataDir)) signalProcess(entry.pid, "SIGSTOP");
+  await untilEvery(server, { signal: "SIGSTOP", holds: (entry) => entry.stopped });
 }
 
-/** SIGCONT to every process of the server. */
+/** SIGCONT to every process of the server, and sees them go on. */
 export async function thawServer(server: Server): Promise<void> {
-  for (const entry of await processesIn(server.dataDir)) signalProcess(entry.pid, "SIGCONT");
+  await untilEvery(server, { signal: "SIGCONT", holds: (entry) => !entry.stopped });
+}
+
+const signalDeadlineMs = 10_000;
+
+/** A signal takes effect when its process next runs: sent to whom it does not hold of, until it holds of all. */
+async function untilEvery(
+  server: Server,
+  wish: {
+    readonly signal: "SIGSTOP" | "SIGCONT";
+    readonly holds: (entry: ProcessEntry) => boolean;
+  },
+): Promise<void> {
+  const until = performance.now() + signalDeadlineMs;
+  for (;;) {
+    const others = (await processesIn(server.dataDir)).filter((entry) => !wish.holds(entry));
+    if (others.length === 0) return;
+    for (const { pid } of others) signalProcess(pid, wish.signal);
+    if (performance.now() > until) {
+      throw new Error(`${wish.signal} has no effect on all processes of ${server.name}`);
+    }
+    await delay(2);
+  }
 }
 
 /** Makes a running server read its configuration files again; false when it does not run. */
