@@ -203,6 +203,7 @@ describe("the verbs of a sandbox", () => {
   });
 
   test("its acts can be repeated, and those that mean nothing are refused", async () => {
+    await upSandbox({ ...wish, directory });
     const act = (name: Parameters<typeof actOnNodes>[0], ...nodes: string[]) =>
       actOnNodes(name, { directory, nodes });
     for (const name of [
@@ -229,6 +230,7 @@ describe("the verbs of a sandbox", () => {
   });
 
   test("down leaves nothing, and is content with nothing", async () => {
+    await upSandbox({ ...wish, directory });
     expect(await downSandbox(directory)).toEqual({ directory, removed: true });
     expect(await leftoversOf(directory)).toEqual([]);
     expect(await downSandbox(directory)).toEqual({ directory, removed: false });

@@ -1,11 +1,13 @@
 // Real clusters for tests, made by the sandbox itself. Whatever happens in a test, nothing stays behind: dispose kills
 // every process of the cluster and removes its directory, and so does the end of the test process.
 
-import { spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { realpath } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { makeSandbox } from "../../src/sandbox/make.ts";
 import { cutNodes, joinNodes } from "../../src/sandbox/network.ts";
@@ -87,12 +89,10 @@ export interface TestCluster extends AsyncDisposable {
   join(...names: string[]): Promise<void>;
 }
 
-const living = new Set<string>();
-
 /** A primary n1 and its standbys, all streaming. */
 export async function startCluster(options: TestClusterOptions): Promise<TestCluster> {
   const directory = await realpath(mkdtempSync(join(tmpdir(), "remaster-test-")));
-  living.add(directory);
+  guardDirectory(directory);
   let state = await makeSandbox({
     directory,
     major: options.major,
@@ -102,7 +102,6 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
     ...(options.cascade === undefined ? {} : { cascade: options.cascade }),
     ...(options.notPromotable === undefined ? {} : { notPromotable: options.notPromotable }),
   }).catch((error: unknown) => {
-    living.delete(directory);
     rmSync(directory, { recursive: true, force: true });
     throw error;
   });
@@ -130,7 +129,6 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
     async [Symbol.asyncDispose]() {
       await removeSandbox(directory);
       rmSync(directory, { recursive: true, force: true });
-      living.delete(directory);
     },
   };
 }
@@ -171,17 +169,36 @@ function readPassfile(file: string): ReadonlyMap<string, string> {
   );
 }
 
-// A test file that was ended by a time limit, or crashed, has no dispose: its clusters end with the process. Only what
-// works without waiting may run here.
-process.once("exit", () => {
-  for (const directory of living) {
-    spawnSync("/bin/sh", ["-c", sweep, "sh", directory], { timeout: 20_000 });
-  }
-});
-
+// A test process may be killed, and then nothing of it runs any more: a guard beside it waits for the end of the pipe
+// between them, and clears away the clusters that were not disposed of.
 const sweep = `
-for proc in /proc/[0-9]*; do
-  case "$(readlink "$proc/cwd" 2>/dev/null)" in "$1"/*) kill -KILL "\${proc#/proc/}" 2>/dev/null ;; esac
+while IFS= read -r line; do directories="$directories$line
+"; done
+printf '%s' "$directories" | while IFS= read -r directory; do
+  [ -d "$directory" ] || continue
+  for proc in /proc/[0-9]*; do
+    case "$(readlink "$proc/cwd" 2>/dev/null)" in
+      "$directory"/*) kill -KILL "\${proc#/proc/}" 2>/dev/null ;;
+    esac
+  done
+  for file in "$directory"/servers/*/postmaster.pid; do
+    ipcrm -m "$(sed -n '7s/.* //p' "$file")" 2>/dev/null
+  done
+  rm -rf "$directory"
 done
-rm -rf "$1"
 `;
+
+let guard: ChildProcessByStdio<Writable, null, null> | null = null;
+
+function guardDirectory(directory: string): void {
+  if (guard === null) {
+    guard = spawn("/bin/sh", ["-c", sweep], {
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    // Neither it nor its pipe keeps the test process alive.
+    guard.unref();
+    (guard.stdin as Socket).unref();
+  }
+  guard.stdin.write(`${directory}\n`);
+}
