@@ -1,6 +1,7 @@
 // A small look at a node, one cheap statement, for polling every 1 to 10 ms: what it has, whether it receives, what its
 // startup process waits for. Needs pg_monitor: without it the receiver and the waits of other processes are hidden.
 
+import { parseConninfo } from "../conninfo/parse.ts";
 import type { ReplayState, WalReceiver } from "../topology/node.ts";
 import { type Lsn, maxLsn } from "../wal/lsn.ts";
 import { pauseStateSql, receiverSql, startupFrom } from "./observe-sql.ts";
@@ -26,6 +27,8 @@ export interface PositionLook {
   readonly primaryConninfo: string | null;
   readonly primarySlotName: string | null;
   readonly restoreCommand: string | null;
+  /** By which a standby's sender is known on its upstream; null where that is not to be known. */
+  readonly applicationName: string | null;
 }
 
 function positionSql(major: number): string {
@@ -42,7 +45,8 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
        THEN current_setting('primary_conninfo') END AS "primaryConninfo",
   current_setting('primary_slot_name') AS "primarySlotName",
   CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE')
-       THEN current_setting('restore_command') END AS "restoreCommand"
+       THEN current_setting('restore_command') END AS "restoreCommand",
+  current_setting('cluster_name') AS "clusterName"
 FROM ${startupFrom}`;
 }
 
@@ -55,6 +59,7 @@ export async function observePosition(session: Session): Promise<PositionLook> {
   const flushedLsn = lsnOf(row, "flushedLsn");
   const startupWait = textOf(row, "startupWait");
   const pauseState = textOf(row, "pauseState");
+  const primaryConninfo = textOf(row, "primaryConninfo");
   return {
     role: flagOf(row, "inRecovery") === true ? "standby" : "primary",
     receiveLsn,
@@ -66,8 +71,19 @@ export async function observePosition(session: Session): Promise<PositionLook> {
     replay: readReplay({ pauseState, startupWait }),
     pauseRequested: pauseState === "pause requested",
     loadedAt: textOf(row, "loadedAt") ?? "",
-    primaryConninfo: textOf(row, "primaryConninfo"),
+    primaryConninfo,
     primarySlotName: textOf(row, "primarySlotName"),
     restoreCommand: textOf(row, "restoreCommand"),
+    applicationName: receiverName(primaryConninfo ?? "", textOf(row, "clusterName") ?? ""),
   };
+}
+
+/** What a WAL receiver calls itself: as told, else the server's cluster_name, else `walreceiver` (13 to 18). A service
+ * file on the standby may tell it something that cannot be seen from here. */
+function receiverName(primaryConninfo: string, clusterName: string): string | null {
+  const parsed = parseConninfo(primaryConninfo);
+  if (!parsed.ok || (parsed.conninfo["service"] ?? "") !== "") return null;
+  const told = parsed.conninfo["application_name"] ?? "";
+  if (told !== "") return told;
+  return clusterName === "" ? "walreceiver" : clusterName;
 }
