@@ -12,7 +12,7 @@ const table: Readonly<Record<string, readonly [rooms: string, packages: string]>
   protocol: ["wal", ""],
   topology: ["wal conninfo", ""],
   plan: ["topology wal conninfo", ""],
-  config: ["topology conninfo", "smol-toml zod"],
+  config: ["topology conninfo", "smol-toml"],
   postgres: ["topology wal conninfo protocol", "pg"],
   host: ["", "execa"],
   execute: ["plan postgres host topology wal conninfo", ""],
