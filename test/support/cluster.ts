@@ -4,7 +4,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
@@ -198,7 +198,7 @@ function guardDirectory(directory: string): void {
     });
     // Neither it nor its pipe keeps the test process alive.
     guard.unref();
-    (guard.stdin as Socket).unref();
+    if (guard.stdin instanceof Socket) guard.stdin.unref();
   }
   guard.stdin.write(`${directory}\n`);
 }
