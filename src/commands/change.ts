@@ -52,11 +52,13 @@ function refusalReport(
   };
 }
 
+/** Nothing to do is done, unless what falls short of the goal is out of the verb's reach. */
 function alreadyReport(change: Change, topology: Topology, findings: readonly Finding[]): Report {
+  const shortfall = change.shortfall?.(topology, topology) ?? [];
   return {
     ...base(change, topology),
-    outcome: "done",
-    findings,
+    outcome: shortfall.length > 0 ? "incomplete" : "done",
+    findings: [...findings, ...shortfall],
     word: change.word?.(topology) ?? null,
     summary: `nothing to do: ${change.holds(topology)}`,
   };
@@ -135,7 +137,8 @@ async function carryOut(
 ): Promise<Report> {
   const execution = await context.execute(plan);
   const after = await observeTopology(context);
-  const shortfall = execution.outcome === "done" ? (change.shortfall?.(before, after) ?? []) : [];
+  const over = execution.outcome === "done" || execution.outcome === "incomplete";
+  const shortfall = over ? (change.shortfall?.(before, after) ?? []) : [];
   const outcome = shortfall.length > 0 ? "incomplete" : execution.outcome;
   return {
     ...base(change, after),

@@ -1,5 +1,6 @@
 // `remaster failover`: the primary is gone; one command brings the cluster to its next one.
 
+import { DeclinedError } from "../errors.ts";
 import { planFailover } from "../plan/failover.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
@@ -91,14 +92,16 @@ function messageAges(topology: Topology): ReadonlyMap<string, number> {
   );
 }
 
-/** Asks for the operator's word where a plan lacks nothing else. */
+/** Asks for the operator's word where a plan lacks nothing else; throws DeclinedError where it is not given. */
 async function askForWord(decision: Decision, context: Context): Promise<boolean> {
   const lacksWord =
     decision.kind === "refused" &&
     decision.findings.every((finding) => finding.code === "not-vouched");
   if (!lacksWord || context.prompt === null || context.options.dryRun) return false;
   const { message } = decision.findings[0] ?? { message: "nothing vouches for it" };
-  return context.prompt.type(`${message}. If it is dead and stays dead, type: dead`, "dead");
+  const question = `${message}. If it is dead and stays dead, type: dead`;
+  if (await context.prompt.type(question, "dead")) return true;
+  throw new DeclinedError("the word was not given; nothing was changed");
 }
 
 function shortfall(before: Topology, after: Topology): readonly Finding[] {

@@ -24,6 +24,8 @@ export interface ConninfoMarks {
   readonly quiesced: boolean;
   /** Where an unsettled repoint leads. */
   readonly repointing: Address | null;
+  /** That repoint is an exchange's. */
+  readonly exchanging: boolean;
 }
 
 /** primary_conninfo with the quiesce mark, in place of any mark that it bears. An empty value can be marked too. */
@@ -36,14 +38,27 @@ export function markRepointed(value: string, upstream: Address): Overridden {
   return override(readMarks(value).base, upstream, "repoint");
 }
 
+/** The same for as long as an exchange takes: the repoint mark stands over a quiesce mark, so that whoever finds it knows
+ * that nobody is meant to be followed for good. */
+export function markExchanging(value: string, upstream: Address): Overridden {
+  const quiesced = markQuiesced(value);
+  return quiesced.ok ? override(quiesced.value, upstream, "repoint") : quiesced;
+}
+
 /** Which marks a value bears. The outermost is in force; any that stand below it are taken off as well. */
 export function readMarks(value: string): ConninfoMarks {
   const outer = takeOff(value);
-  if (outer === null) return { base: value, quiesced: false, repointing: null };
-  let { base } = outer;
-  for (let inner = takeOff(base); inner !== null; inner = takeOff(base)) base = inner.base;
+  if (outer === null) return { base: value, quiesced: false, repointing: null, exchanging: false };
   const quiesced = outer.kind === "quiesce";
-  return { base, quiesced, repointing: quiesced ? null : outer.address };
+  const beneath = takeOff(outer.base);
+  let { base } = outer;
+  for (let inner = beneath; inner !== null; inner = takeOff(base)) base = inner.base;
+  return {
+    base,
+    quiesced,
+    repointing: quiesced ? null : outer.address,
+    exchanging: !quiesced && beneath?.kind === "quiesce",
+  };
 }
 
 /** The value without marks, byte for byte as it was. */

@@ -9,7 +9,6 @@ import { observePosition } from "../postgres/position.ts";
 import { quiesce, quiesceHolds } from "../postgres/quiesce.ts";
 import type { Session } from "../postgres/session.ts";
 import { reload } from "../postgres/settings.ts";
-import { dropSlot, ensureSlot, hasSlot } from "../postgres/slots.ts";
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Observation } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
@@ -20,6 +19,7 @@ import { compareHeld, formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import { type Holding, NotDone, type Performer } from "./performer.ts";
+import { dropMadeSlots, makeSlot } from "./slots.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 /** What the node lacks and who has it; `source` null when it has everything. */
@@ -90,14 +90,6 @@ async function untilLevel(session: Session, target: Lsn, world: World): Promise<
   await waitFor(look, world, { pollMs: 2, nudge: { everyMs: 50, push } });
 }
 
-/** The node keeps the slot name that it has: a source without that slot would not stream to it, and one that did not
- * have it before shall not keep it. True when the slot was made here. */
-async function makeSlot(source: Session, slotName: string | null): Promise<boolean> {
-  if (slotName === null || (await hasSlot(source, slotName))) return false;
-  mustAct(await ensureSlot(source, slotName));
-  return true;
-}
-
 export function createExchangePerformer(memory: Memory): Performer<ExchangeStep> {
   return {
     pollMs: 20,
@@ -116,15 +108,20 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
       const [before, target] = await Promise.all([observePosition(node), received(source)]);
       if (target === null) throw new NotDone(`the position of ${name} is not known`);
       const slotName = before.primarySlotName === "" ? null : before.primarySlotName;
-      const made = await makeSlot(source, slotName);
+      // It keeps the slot name that it has: a source without that slot would not stream to it.
+      if (slotName !== null) {
+        await makeSlot(step.node, { upstream: name, slotName }, { world, memory });
+      }
       const upstream = nodeConfig(world, name).replication;
-      const pointed = await pointAt(node, { upstream, slotName });
+      const pointed = await pointAt(node, { upstream, slotName, purpose: "exchange" });
       mustAct(pointed);
       if (pointed.done) memory.pointings.set(step.node, pointed.before);
       await untilLevel(node, target, world);
       await stillAgain(node, { world, quiesced: readMarks(before.primaryConninfo ?? "").quiesced });
-      if (made && slotName !== null) await dropSlot(source, slotName);
     },
+
+    /** A source that did not have the slot before shall not keep it. */
+    settle: (step, world) => dropMadeSlots(step.node, { world, memory }),
   };
 }
 

@@ -5,14 +5,15 @@
 import { readMarks } from "../conninfo/override.ts";
 import { sameAddress } from "../topology/edges.ts";
 import type { RepointStep } from "../plan/step.ts";
-import { followState, pointAt, settle, settleHolds } from "../postgres/follow.ts";
+import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgres/follow.ts";
 import { observePosition } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
 import { reload } from "../postgres/settings.ts";
-import { ensureSlot, physicalSlotName } from "../postgres/slots.ts";
+import { physicalSlotName } from "../postgres/slots.ts";
 import { mustAct, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Holding, Performer } from "./performer.ts";
+import { makeSlot } from "./slots.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 interface Pair {
@@ -30,9 +31,9 @@ async function isTold(step: RepointStep, world: World): Promise<boolean> {
   const address = nodeConfig(world, step.to).replication;
   const session = await world.session(step.node);
   const { primaryConninfo } = await observePosition(session);
-  const { repointing } = readMarks(primaryConninfo ?? "");
-  if (repointing !== null) return sameAddress(repointing, address);
-  return (await settleHolds(session, address)).holds;
+  const { repointing, exchanging } = readMarks(primaryConninfo ?? "");
+  if (repointing !== null) return !exchanging && sameAddress(repointing, address);
+  return namesAlone(primaryConninfo ?? "", address);
 }
 
 async function follows(step: RepointStep, world: World): Promise<Holding> {
@@ -41,10 +42,10 @@ async function follows(step: RepointStep, world: World): Promise<Holding> {
 }
 
 async function tell(step: RepointStep, world: World, memory: Memory): Promise<void> {
-  const { standby, upstream } = await sessions(step, world);
+  const standby = await world.session(step.node);
   const { primarySlotName } = await observePosition(standby);
   const slotName = physicalSlotName(step.node, primarySlotName);
-  mustAct(await ensureSlot(upstream, slotName));
+  await makeSlot(step.node, { upstream: step.to, slotName }, { world, memory });
   const pointed = await pointAt(standby, {
     upstream: nodeConfig(world, step.to).replication,
     slotName,

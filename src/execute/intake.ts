@@ -9,6 +9,7 @@ import { readMarks } from "../conninfo/override.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Performer } from "./performer.ts";
+import { dropMadeSlots } from "./slots.ts";
 
 export const quiescePerformer: Performer<QuiesceStep> = {
   pollMs: 2,
@@ -45,5 +46,7 @@ export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceSte
       mustAct(await unpoint(session, memory.pointings.get(step.node) ?? null));
       mustFinish(await unquiesce(session, { timeoutMs: world.remainingMs() }));
     },
+
+    settle: (step, world) => dropMadeSlots(step.node, { world, memory }),
   };
 }

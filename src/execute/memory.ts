@@ -6,10 +6,18 @@ import type { Pointing } from "../postgres/follow.ts";
 export interface Memory {
   /** What a node named before this run pointed it elsewhere. Holds secrets: never shown or recorded. */
   readonly pointings: Map<string, Pointing>;
+  /** The slots that this run made for a node: nobody else would drop them when it is not to follow after all. */
+  readonly slots: Map<string, readonly MadeSlot[]>;
   /** Nodes that this run stopped through their control. */
   readonly stopped: Set<string>;
 }
 
+export interface MadeSlot {
+  /** The node that has it. */
+  readonly upstream: string;
+  readonly slotName: string;
+}
+
 export function createMemory(): Memory {
-  return { pointings: new Map(), stopped: new Set() };
+  return { pointings: new Map(), slots: new Map(), stopped: new Set() };
 }

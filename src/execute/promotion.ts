@@ -3,10 +3,12 @@
 // (5 s). Never answers "failed" for a promotion that was asked for: it may come any time later.
 
 import type { PromoteStep } from "../plan/step.ts";
+import { unpoint } from "../postgres/follow.ts";
 import { readWritePosition, requestPromotion } from "../postgres/promote.ts";
 import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
 import { reload } from "../postgres/settings.ts";
 import { formatPosition } from "../wal/position.ts";
+import { mustFinish } from "./acting.ts";
 import { NotDone, type Performer } from "./performer.ts";
 import type { World } from "./world.ts";
 
@@ -42,6 +44,7 @@ export const promotePerformer: Performer<PromoteStep> = {
 };
 
 async function clearMarks(node: string, world: World): Promise<void> {
-  const cleared = await unquiesce(await world.session(node), { timeoutMs: 1000 });
-  if (!cleared.done) throw new Error(cleared.refusal.message);
+  const session = await world.session(node);
+  mustFinish(await unpoint(session, null));
+  mustFinish(await unquiesce(session, { timeoutMs: 1000 }));
 }

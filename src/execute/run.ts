@@ -70,7 +70,9 @@ async function performStep(
     detail: string | null,
     flags: { touched: boolean; interrupted?: boolean },
   ): StepEnd => {
-    const result = { step, required, state, ms: world.now() - startedAt, detail };
+    const ms = world.now() - startedAt;
+    const unknown = step.verb === "promote" && state === "failed" && flags.touched;
+    const result = { step, required, state, ms, detail, ...(unknown ? { unknown } : {}) };
     options.journal.write({ event: "step-ended", step, state, ms: result.ms, detail });
     options.progress({ kind: "step", result });
     return {
@@ -144,14 +146,27 @@ function skipped(stages: readonly Stage[]): StepResult[] {
 }
 
 function failureFindings(steps: readonly StepResult[]): Finding[] {
-  return steps
-    .filter((result) => result.state === "failed")
-    .map((result) => ({
-      code: "step-failed" as const,
-      severity: "problem" as const,
-      node: result.step.node,
-      message: `${result.step.verb} of ${result.step.node} failed: ${result.detail ?? "reason unknown"}`,
-    }));
+  return steps.filter((result) => result.state === "failed").map(failureFinding);
+}
+
+function failureFinding({ step, required, unknown, detail }: StepResult): Finding {
+  const { node, verb } = step;
+  const why = detail ?? "reason unknown";
+  if (unknown === true) {
+    return {
+      code: "promotion-unknown",
+      severity: "problem",
+      node,
+      message: `${node} was asked to promote itself, and whether it does is unknown: ${why}`,
+      hint: `promote no other node; once ${node} answers, run the same verb again, which goes on with it`,
+    };
+  }
+  return {
+    code: "step-failed",
+    severity: required ? "problem" : "warning",
+    node,
+    message: `${verb} of ${node} failed: ${why}`,
+  };
 }
 
 /** Carries a plan out. Never throws for a server's sake; the result says what holds. */
@@ -196,7 +211,8 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     );
     return finish(complete ? "undone" : "incomplete", [...undone, ...rest]);
   }
-  const results = ends.map((end) => end.result);
-  const allHold = results.every((result) => result.state !== "failed");
-  return finish(allHold ? "done" : "incomplete", results);
+  return finish(
+    "done",
+    ends.map((end) => end.result),
+  );
 }

@@ -5,7 +5,7 @@ import { formatAddress } from "../conninfo/hosts.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode, SettingName } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
-import { reachedNodes } from "../topology/structure.ts";
+import { clusterMajor, isOurs, majorOf, reachedNodes } from "../topology/structure.ts";
 import { problem } from "./request.ts";
 
 export function checkReachable(node: Observation): Finding[] {
@@ -16,6 +16,19 @@ export function checkReachable(node: Observation): Finding[] {
       hint: "see `remaster status`",
     }),
   ];
+}
+
+/** Another database cluster, or another major of it, is none of ours: nothing there may be changed. */
+export function checkBelongs(topology: Topology, node: ReachedNode): Finding[] {
+  const hint = "correct its address in the topology file";
+  if (!isOurs(topology, node)) {
+    const message = `${node.name} has system identifier ${node.systemIdentifier}, the cluster ${topology.systemIdentifier ?? "none"}`;
+    return [problem("other-cluster", node.name, { message, hint })];
+  }
+  const major = clusterMajor(topology);
+  if (major === null || majorOf(node) === major) return [];
+  const message = `${node.name} runs PostgreSQL ${node.versionText}, the cluster ${major}`;
+  return [problem("other-major", node.name, { message, hint })];
 }
 
 export function checkStandby(node: ReachedNode): Finding[] {

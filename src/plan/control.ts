@@ -22,7 +22,7 @@ export function planStop(
   const refusal = refuseOn(request.nodes.flatMap((name) => checkControl(topology, name)));
   if (refusal !== null) return refusal;
   const steps = request.nodes.map((node) =>
-    planned({ verb: "stop", node }, { required: true, before: null }),
+    planned(topology, { verb: "stop", node }, { required: true }),
   );
   return decidePlan("stop", topology, {
     stages: stage("stop the servers through their control", steps),
@@ -43,8 +43,9 @@ export function planHeal(
   ]);
   if (refusal !== null) return refusal;
   const step = planned(
+    topology,
     { verb: "heal", node: request.node, to: request.to },
-    { required: true, before: null },
+    { required: true },
   );
   return decidePlan("heal", topology, {
     stages: stage(`clear the torn end of ${request.node}'s WAL`, [step]),

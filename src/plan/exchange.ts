@@ -8,7 +8,7 @@ import { oldestWalOf, stillHasWalFor } from "../topology/settings.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
-import { checkChangeable, checkReachable, checkReplay } from "./checks.ts";
+import { checkBelongs, checkChangeable, checkReachable } from "./checks.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
@@ -68,19 +68,21 @@ export function planExchange(topology: Topology, request: ExchangeRequest): Deci
   const reach = refuseOn([...checkReachable(node), ...checkReachable(source)]);
   if (reach !== null) return reach;
   if (!node.reachable || !source.reachable) throw new Error("an unreachable node was let through");
+  const foreign = refuseOn([node, source].flatMap((each) => checkBelongs(topology, each)));
+  if (foreign !== null) return foreign;
   if (request.from === null && source.name === node.name) return { kind: "already", findings: [] };
   const { relation } = compareHeld(node, source, topology.histories);
   const level = relation === "same" || relation === "ahead";
   if (level && source.name !== node.name) return { kind: "already", findings: [] };
   const refusal = refuseOn([
     ...checkChangeable(node, { cancelQueries: false }),
-    ...checkReplay(node, { cancelQueries: false }),
     ...checkPair(topology, node, source),
   ]);
   if (refusal !== null) return refusal;
   const step = planned(
+    topology,
     { verb: "exchange", node: node.name, from: request.from },
-    { required: true, before: node },
+    { required: true },
   );
   return decidePlan("exchange", topology, {
     stages: stage(`stream to ${node.name} what it lacks from ${source.name}`, [step]),

@@ -1,11 +1,12 @@
 // Decides failover: the primary is gone, and its standbys go on without it. The exchange is in every plan, because
 // what each node holds is certain only once all are still; where nothing is missing it does nothing. Siblings are told
-// of their new upstream before the promotion, so that they follow it to the new timeline by themselves.
+// of their new upstream before the promotion, so that they follow it to the new timeline by themselves; whoever finds
+// them told knows of a promotion that may have been asked for, and goes on from there.
 
 import { rankCandidates, type Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
+import { type Topology, upstreamChain } from "../topology/topology.ts";
 import {
   checkChangeable,
   checkNobodyReceives,
@@ -14,8 +15,10 @@ import {
   checkSettings,
   presumedPrimaries,
 } from "./checks.ts";
-import { standbysOf } from "../topology/structure.ts";
+import { reachedNode, standbysOf } from "../topology/structure.ts";
+import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import type { Decision, Stage } from "./plan.ts";
+import { isMarked } from "./quiesce.ts";
 import { checkAncestry } from "./repoint.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
 
@@ -47,17 +50,6 @@ function checkVouched(topology: Topology, request: FailoverRequest): Finding[] {
       hint: "make sure of it, then say so with --primary-is-dead; or give the node a `control.stop`",
     }),
   ];
-}
-
-/** The node that the others were told to follow by a run that did not finish. */
-function pendingCandidate(topology: Topology): string | null {
-  for (const node of standbysOf(topology)) {
-    const target = node.marks.repointing;
-    const name = target === null ? null : findNodeAt(topology, target);
-    const found = name === null ? undefined : topology.nodes.get(name);
-    if (found?.reachable === true && found.promotable) return found.name;
-  }
-  return null;
 }
 
 function checkCandidate(topology: Topology, ranking: Ranking, to: string | null): Finding[] {
@@ -102,6 +94,7 @@ function siblingMoves(
 }
 
 function repointStages(
+  topology: Topology,
   moves: readonly Move[],
   until: "set" | "follow",
   reason: (to: string) => string,
@@ -116,8 +109,9 @@ function repointStages(
         .filter((move) => until === "set" || move.node.replay === "running")
         .map((move) =>
           planned(
+            topology,
             { verb: "repoint", node: move.node.name, to, until },
-            { required: false, before: move.node },
+            { required: false },
           ),
         ),
     ),
@@ -129,21 +123,31 @@ function stopStage(topology: Topology, request: FailoverRequest): readonly Stage
   return stage(
     "make sure that the old primary stays away",
     presumedPrimaries(topology).map((node) =>
-      planned({ verb: "stop", node }, { required: true, before: null }),
+      planned(topology, { verb: "stop", node }, { required: true }),
     ),
   );
 }
 
-function quiesceStage(topology: Topology, candidate: string): readonly Stage[] {
+function quiesceStage(topology: Topology, candidate: string, goesOn: GoesOn): readonly Stage[] {
   const steps = standbysOf(topology)
     .filter((node) => checkChangeable(node, { cancelQueries: false }).length === 0)
+    .filter((node) => goesOn === "anew" || !isTold(topology, node, candidate))
     .map((node) =>
       planned(
+        topology,
         { verb: "quiesce", node: node.name, cancelQueries: false },
-        { required: node.name === candidate, before: node },
+        { required: node.name === candidate },
       ),
     );
   return stage("still every standby, so that what each one has is certain", steps);
+}
+
+/** `promotion`: from where an earlier run had told the siblings, so that the candidate lacked nothing and may have been
+ * asked to promote itself. It must not be stilled again: without its restore_command it would take a timeline anew. */
+type GoesOn = "anew" | "promotion";
+
+function isTold(topology: Topology, node: ReachedNode, candidate: string): boolean {
+  return node.name === candidate || toldOf(topology, node) !== null;
 }
 
 function heldUp(moves: readonly Move[]): Finding[] {
@@ -157,28 +161,57 @@ function heldUp(moves: readonly Move[]): Finding[] {
     );
 }
 
-/** A node leads already: what is left is to bring those to it that do not follow yet. */
-function finish(topology: Topology, primary: ReachedNode, request: FailoverRequest): Decision {
-  const lost = [...topology.nodes.values()].some((node) => !node.reachable);
-  const { moves, findings } = siblingMoves(topology, primary);
-  const stragglers = moves.filter(({ node }) => {
-    const edge = topology.edges.get(node.name);
-    return edge?.streaming !== true || node.marks.repointing !== null;
+/** Standbys that will have to be brought to the new primary when they are back. */
+function leftBehind(topology: Topology, primary: string): Finding[] {
+  const gone = presumedPrimaries(topology);
+  return [...topology.nodes.values()].flatMap((node) => {
+    if (node.reachable || gone.includes(node.name)) return [];
+    return [
+      {
+        code: "node-unreachable",
+        severity: "warning",
+        node: node.name,
+        message: `${node.name} cannot be reached and is left behind: ${node.reason}`,
+        hint: `when it is back: \`remaster repoint ${node.name} --to ${primary}\``,
+      },
+    ];
   });
-  const wanted = request.to === null || request.to === primary.name;
-  if (!wanted || (!lost && stragglers.length === 0)) {
+}
+
+/** A node leads already: what is left is to bring those to it that do not follow yet, and to clear marks away. Where no
+ * node is lost and no mark is left there was no failover: then the primary that answers is not gone. */
+function finish(topology: Topology, primary: ReachedNode, request: FailoverRequest): Decision {
+  const { name } = primary;
+  const siblings = standbysOf(topology);
+  const lost = [...topology.nodes.values()].some((node) => !node.reachable);
+  const unfinished = [primary, ...siblings].some(isMarked);
+  const wanted = request.to === null || request.to === name;
+  const { moves, findings } = siblingMoves(topology, primary);
+  if (!wanted || (!lost && !unfinished)) {
     return refuseOn(checkPrimaryGone(topology)) ?? { kind: "already", findings };
   }
-  const alone = refuseOn(
-    checkNobodyReceives(topology, { patienceMs: request.patienceMs, except: [primary.name] }),
-  );
+  const { patienceMs } = request;
+  const alone = refuseOn(checkNobodyReceives(topology, { patienceMs, except: [name] }));
   if (alone !== null) return alone;
-  if (stragglers.length === 0) return { kind: "already", findings };
-  const stages = repointStages(stragglers, "follow", (to) => `have them follow ${to}`);
-  return decidePlan("failover", topology, {
-    stages,
-    findings: [...findings, ...heldUp(stragglers)],
-  });
+  const stragglers = moves.filter(
+    ({ node }) => topology.edges.get(node.name)?.streaming !== true || isMarked(node),
+  );
+  const stages = [
+    ...clearStage(topology, primary),
+    ...repointStages(topology, stragglers, "follow", (to) => `have them follow ${to}`),
+  ];
+  const said = [...findings, ...heldUp(stragglers), ...leftBehind(topology, name)];
+  if (stages.length === 0) return { kind: "already", findings: said };
+  return decidePlan("failover", topology, { stages, findings: said });
+}
+
+/** Marks rest on a primary, and would still it when it is a standby again. */
+function clearStage(topology: Topology, primary: ReachedNode): readonly Stage[] {
+  if (!isMarked(primary)) return [];
+  const step = { verb: "unquiesce", node: primary.name } as const;
+  return stage(`clear away what was left on ${primary.name}`, [
+    planned(topology, step, { required: false }),
+  ]);
 }
 
 export function planFailover(topology: Topology, request: FailoverRequest): Decision {
@@ -190,17 +223,12 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
     }
     return finish(topology, primary, request);
   }
-  const pending = pendingCandidate(topology);
-  if (pending !== null && request.to !== null && request.to !== pending) {
-    const message = `the standbys were told to follow ${pending}, whose promotion may be pending`;
-    const hint = `finish it with \`remaster failover --to ${pending}\`, or stop ${pending} first`;
-    return {
-      kind: "refused",
-      outcome: "refused",
-      findings: [problem("promotion-may-be-pending", pending, { message, hint })],
-    };
-  }
-  const to = request.to ?? pending;
+  const [pending] = pendingPromotions(topology).filter(
+    (name) => reachedNode(topology, name) !== null,
+  );
+  const to = request.to ?? pending ?? null;
+  const decided = refuseOn(checkNothingPending(topology, to));
+  if (decided !== null) return decided;
   const ranking = rankCandidates(topology, to === null ? {} : { to });
   const refusal =
     refuseOn([
@@ -209,31 +237,38 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       ...checkCandidate(topology, ranking, to),
     ]) ?? refuseOn(checkVouched(topology, request));
   if (refusal !== null) return refusal;
-  const candidate = topology.nodes.get(ranking.candidate ?? "");
-  if (candidate?.reachable !== true) throw new Error("the candidate is not reachable");
+  const candidate = reachedNode(topology, ranking.candidate ?? "");
+  if (candidate === null) throw new Error("the candidate is not reachable");
   const blocked = refuseOn(checkChangeable(candidate, { cancelQueries: false }));
   if (blocked !== null) return blocked;
-  return decidePlan("failover", topology, composeFailover(topology, candidate, request));
+  const { moves, findings } = siblingMoves(topology, candidate);
+  const goesOn = candidate.name === pending && ranking.exchange === null ? "promotion" : "anew";
+  return decidePlan("failover", topology, {
+    stages: [
+      ...stopStage(topology, request),
+      ...composeStages(topology, candidate.name, { moves, goesOn }),
+    ],
+    noReturn: "promote",
+    findings: [...findings, ...heldUp(moves), ...leftBehind(topology, candidate.name)],
+  });
 }
 
-function composeFailover(topology: Topology, candidate: ReachedNode, request: FailoverRequest) {
-  const { name } = candidate;
-  const { moves, findings } = siblingMoves(topology, candidate);
-  const exchange = planned(
-    { verb: "exchange", node: name, from: null },
-    { required: true, before: candidate },
-  );
-  const promote = planned(
-    { verb: "promote", node: name, require: null },
-    { required: true, before: candidate },
-  );
-  const stages = [
-    ...stopStage(topology, request),
-    ...quiesceStage(topology, name),
-    ...stage(`bring ${name} what any reachable node has and it lacks`, [exchange]),
-    ...repointStages(moves, "set", (to) => `tell them of ${to} before it leads`),
+function composeStages(
+  topology: Topology,
+  name: string,
+  { moves, goesOn }: { readonly moves: readonly Move[]; readonly goesOn: GoesOn },
+): readonly Stage[] {
+  const required = { required: true };
+  const exchange = planned(topology, { verb: "exchange", node: name, from: null }, required);
+  const promote = planned(topology, { verb: "promote", node: name, require: null }, required);
+  const tell = (to: string): string => `tell them of ${to} before it leads`;
+  return [
+    ...quiesceStage(topology, name, goesOn),
+    ...(goesOn === "promotion"
+      ? []
+      : stage(`bring ${name} what any reachable node has and it lacks`, [exchange])),
+    ...repointStages(topology, moves, "set", tell),
     ...stage(`make ${name} the primary, on a new timeline`, [promote]),
-    ...repointStages(moves, "follow", (to) => `see them follow ${to}`),
+    ...repointStages(topology, moves, "follow", (to) => `see them follow ${to}`),
   ];
-  return { stages, noReturn: "promote" as const, findings: [...findings, ...heldUp(moves)] };
 }

@@ -7,6 +7,7 @@ import type { ReachedNode } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
 import { comparePositions, formatPosition, type Position } from "../wal/position.ts";
 import {
+  checkBelongs,
   checkNobodyReceives,
   checkPrimaryGone,
   checkReachable,
@@ -15,6 +16,8 @@ import {
   checkStandbyMode,
 } from "./checks.ts";
 import type { Decision } from "./plan.ts";
+import { checkNothingPending } from "./pending.ts";
+import { isMarked } from "./quiesce.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
 export interface PromoteRequest {
@@ -79,15 +82,20 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
   const fenced = fencedAway(topology, request.require);
   const gone = checkPrimaryGone(topology, [...fenced, node.name]);
   if (node.role === "primary") {
+    const refusal = refuseOn([
+      ...checkBelongs(topology, node),
+      ...gone,
+      ...checkRequired(topology, node, request.require),
+    ]);
+    // What a run that was cut short left on it is cleared away.
     return (
-      refuseOn([...gone, ...checkRequired(topology, node, request.require)]) ?? {
-        kind: "already",
-        findings: [],
-      }
+      refusal ?? (isMarked(node) ? plan(topology, request) : { kind: "already", findings: [] })
     );
   }
   const refusal = refuseOn([
+    ...checkBelongs(topology, node),
     ...gone,
+    ...checkNothingPending(topology, node.name),
     ...checkNobodyReceives(topology, { patienceMs: request.patienceMs, except: fenced }),
     ...checkMayLead(node),
     ...checkStandbyMode(node),
@@ -96,13 +104,13 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
     ...checkRequired(topology, node, request.require),
     ...(request.acceptDataLoss ? [] : checkNothingLost(topology, node)),
   ]);
-  if (refusal !== null) return refusal;
-  const step = planned(
-    { verb: "promote", node: node.name, require: request.require },
-    { required: true, before: node },
-  );
+  return refusal ?? plan(topology, request);
+}
+
+function plan(topology: Topology, { node, require }: PromoteRequest): Decision {
+  const step = planned(topology, { verb: "promote", node, require }, { required: true });
   return decidePlan("promote", topology, {
-    stages: stage(`make ${node.name} the primary, on a new timeline`, [step]),
+    stages: stage(`make ${node} the primary, on a new timeline`, [step]),
     noReturn: "promote",
   });
 }

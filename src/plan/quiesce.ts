@@ -3,8 +3,8 @@
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
-import { checkChangeable, checkReachable, checkSettings, checkStandby } from "./checks.ts";
-import { standbysOf } from "../topology/structure.ts";
+import { checkBelongs, checkChangeable, checkReachable, checkSettings } from "./checks.ts";
+import { ourNodes, standbysOf } from "../topology/structure.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, refuseOn, stage } from "./request.ts";
 
@@ -14,16 +14,19 @@ export interface QuiesceRequest {
   readonly cancelQueries: boolean;
 }
 
-/** Named nodes must all be reachable; unnamed, those that are. */
+/** Named nodes must all be reachable, and of this cluster. */
 function chosen(
   topology: Topology,
   names: readonly string[],
 ): { nodes: readonly ReachedNode[]; findings: readonly Finding[] } {
-  if (names.length === 0) return { nodes: standbysOf(topology), findings: [] };
   const observations = names.map((name) => observationOf(topology, name));
+  const nodes = observations.filter((node): node is ReachedNode => node.reachable);
   return {
-    nodes: observations.filter((node): node is ReachedNode => node.reachable),
-    findings: observations.flatMap(checkReachable),
+    nodes,
+    findings: [
+      ...observations.flatMap(checkReachable),
+      ...nodes.flatMap((node) => checkBelongs(topology, node)),
+    ],
   };
 }
 
@@ -38,7 +41,10 @@ function nobody(): Decision {
 }
 
 export function planQuiesce(topology: Topology, request: QuiesceRequest): Decision {
-  const { nodes, findings } = chosen(topology, request.nodes);
+  const { nodes, findings } =
+    request.nodes.length === 0
+      ? { nodes: standbysOf(topology), findings: [] }
+      : chosen(topology, request.nodes);
   if (nodes.length === 0 && findings.length === 0) return nobody();
   const refusal = refuseOn([
     ...findings,
@@ -47,8 +53,9 @@ export function planQuiesce(topology: Topology, request: QuiesceRequest): Decisi
   if (refusal !== null) return refusal;
   const steps = nodes.map((node) =>
     planned(
+      topology,
       { verb: "quiesce", node: node.name, cancelQueries: request.cancelQueries },
-      { required: true, before: node },
+      { required: true },
     ),
   );
   return decidePlan("quiesce", topology, {
@@ -61,21 +68,21 @@ export function isMarked(node: ReachedNode): boolean {
   return node.marks.quiesced || node.marks.restoreQuiesced || node.marks.repointing !== null;
 }
 
+/** A mark on a primary is without effect until it is a standby again: it comes off there as well. */
 export function planUnquiesce(
   topology: Topology,
   request: { readonly nodes: readonly string[] },
 ): Decision {
-  const { nodes, findings } = chosen(topology, request.nodes);
-  const refusal = refuseOn([
-    ...findings,
-    ...(request.nodes.length > 0 ? nodes.flatMap(checkStandby) : []),
-    ...nodes.filter(isMarked).flatMap(checkSettings),
-  ]);
-  if (refusal !== null) return refusal;
+  const { nodes, findings } =
+    request.nodes.length === 0
+      ? { nodes: ourNodes(topology), findings: [] }
+      : chosen(topology, request.nodes);
   const marked = nodes.filter(isMarked);
+  const refusal = refuseOn([...findings, ...marked.flatMap(checkSettings)]);
+  if (refusal !== null) return refusal;
   if (marked.length === 0) return { kind: "already", findings: [] };
   const steps = marked.map((node) =>
-    planned({ verb: "unquiesce", node: node.name }, { required: true, before: node }),
+    planned(topology, { verb: "unquiesce", node: node.name }, { required: true }),
   );
   return decidePlan("unquiesce", topology, {
     stages: stage("give the nodes the values back that they had", steps),

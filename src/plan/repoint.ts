@@ -5,7 +5,7 @@ import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
 import { downstreamsOf, type Topology } from "../topology/topology.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
-import { checkChangeable, checkReachable, checkSettings } from "./checks.ts";
+import { checkBelongs, checkChangeable, checkReachable, checkSettings } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
 import { standbysOf } from "../topology/structure.ts";
 import type { Decision } from "./plan.ts";
@@ -86,6 +86,8 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
   if (reach !== null) return reach;
   const nodes = observations.filter((node): node is ReachedNode => node.reachable);
   if (!to.reachable || nodes.length === 0) return { kind: "already", findings: [] };
+  const foreign = refuseOn([to, ...nodes].flatMap((node) => checkBelongs(topology, node)));
+  if (foreign !== null) return foreign;
   const refusal = refuseOn(
     nodes.flatMap((node) => [
       ...checkSettable(node),
@@ -95,8 +97,9 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
   if (refusal !== null) return refusal;
   const steps = nodes.map((node) =>
     planned(
+      topology,
       { verb: "repoint", node: node.name, to: to.name, until: request.until },
-      { required: true, before: node },
+      { required: true },
     ),
   );
   return decidePlan("repoint", topology, {

@@ -16,6 +16,8 @@ export interface StepResult {
   readonly state: StepState;
   /** Duration in milliseconds. */
   readonly ms: number;
+  /** It was asked for and not seen to be done, and cannot be called back: it may come true at any later time. */
+  readonly unknown?: true;
   /** Why it failed or was skipped; what it left to be known (`position`, `timeline`) when done. One line, no secrets. */
   readonly detail: string | null;
 }

@@ -1,8 +1,8 @@
 // What planners share: lookups in the topology, and the makings of steps, stages and decisions.
 
 import type { Finding } from "../topology/finding.ts";
-import type { Observation, ReachedNode } from "../topology/node.ts";
-import type { Topology } from "../topology/topology.ts";
+import type { Observation } from "../topology/node.ts";
+import { findNodeAt, type Topology } from "../topology/topology.ts";
 import type { Decision, Plan, PlannedStep, Stage } from "./plan.ts";
 import type { Step } from "./step.ts";
 
@@ -13,29 +13,41 @@ export function observationOf(topology: Topology, name: string): Observation {
   return found;
 }
 
-/** A step with what takes it back. A node that bore our quiesce mark before the run gets that mark again. */
+/** A step with what takes it back. */
 export function planned(
+  topology: Topology,
   step: Step,
-  options: { readonly required: boolean; readonly before: ReachedNode | null },
+  options: { readonly required: boolean },
 ): PlannedStep {
-  return { step, required: options.required, undo: undoOf(step, options.before) };
+  return { step, required: options.required, undo: undoOf(topology, step) };
 }
 
-function undoOf(step: Step, before: ReachedNode | null): Step | null {
+function undoOf(topology: Topology, step: Step): Step | null {
   switch (step.verb) {
     case "quiesce":
     case "exchange":
     case "repoint":
-      // One verb takes any mark back: behind each stands the old value.
-      return before?.marks.quiesced === true
-        ? { verb: "quiesce", node: step.node, cancelQueries: false }
-        : { verb: "unquiesce", node: step.node };
+      return markAgain(topology, step.node);
     case "unquiesce":
     case "promote":
     case "stop":
     case "heal":
       return null;
   }
+}
+
+/** Back to the mark that a node bore before the run: whom it was told of may be about to lead. Else all marks come off:
+ * behind each stands the old value. */
+function markAgain(topology: Topology, name: string): Step {
+  const node = topology.nodes.get(name);
+  const none = { verb: "unquiesce", node: name } as const;
+  if (node?.reachable !== true) return none;
+  const { quiesced, exchanging, repointing } = node.marks;
+  if (quiesced || exchanging === true) {
+    return { verb: "quiesce", node: name, cancelQueries: false };
+  }
+  const to = repointing === null ? null : findNodeAt(topology, repointing);
+  return to === null ? none : { verb: "repoint", node: name, to, until: "set" };
 }
 
 /** A stage, or none where it would be empty. */

@@ -5,7 +5,7 @@
 
 import type { Address } from "../conninfo/conninfo.ts";
 import { formatAddress } from "../conninfo/hosts.ts";
-import { markRepointed, readMarks, readRestoreMark } from "../conninfo/override.ts";
+import { markExchanging, markRepointed, readMarks, readRestoreMark } from "../conninfo/override.ts";
 import { type SettleNote, settleConninfo } from "../conninfo/settle.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import type { TimelineId } from "../wal/timeline.ts";
@@ -44,17 +44,22 @@ export interface Pointing {
 
 export type Pointed = { readonly done: true; readonly before: Pointing } | Refused;
 
+export interface Target {
+  readonly upstream: Address;
+  readonly slotName: string | null;
+  /** For as long as the standby lacks what that node has; to follow it for good, when absent. */
+  readonly purpose?: "follow" | "exchange";
+}
+
 /** Leads the standby to another upstream and slot; the old conninfo stays in place under the mark. */
-export async function pointAt(
-  session: Session,
-  target: { readonly upstream: Address; readonly slotName: string | null },
-): Promise<Pointed> {
+export async function pointAt(session: Session, target: Target): Promise<Pointed> {
   const look = await observePosition(session);
   const before = {
     primaryConninfo: readMarks(look.primaryConninfo ?? "").base,
     primarySlotName: look.primarySlotName ?? "",
   };
-  const marked = markRepointed(before.primaryConninfo, target.upstream);
+  const mark = target.purpose === "exchange" ? markExchanging : markRepointed;
+  const marked = mark(before.primaryConninfo, target.upstream);
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
   const slotName = target.slotName ?? "";
   const changesSlot = slotName !== before.primarySlotName;
@@ -73,12 +78,14 @@ export async function pointAt(
 }
 
 /** Takes a repoint that is not settled back. Without the memory of who made it, a slot name of ours is taken away too:
- * a slot that the old upstream lacks would keep the standby from streaming at all. */
+ * a slot that the old upstream lacks would keep the standby from streaming at all. An exchange changes no slot name. */
 export async function unpoint(session: Session, before: Pointing | null): Promise<Acted> {
   const look = await observePosition(session);
   const marks = readMarks(look.primaryConninfo ?? "");
   if (marks.repointing === null) return acted;
-  const slotName = before?.primarySlotName ?? slotNameBefore(look.primarySlotName ?? "");
+  const current = look.primarySlotName ?? "";
+  const slotName =
+    before?.primarySlotName ?? (marks.exchanging ? current : slotNameBefore(current));
   if (slotName !== look.primarySlotName) {
     const slotSet =
       slotName === ""
@@ -213,10 +220,19 @@ export async function settle(
   return { done: true, notes: settled.notes };
 }
 
-/** Whether primary_conninfo names this upstream without a mark. */
+/** Whether a primary_conninfo names this upstream, as settled: without a mark. */
+export function namesAlone(primaryConninfo: string, upstream: Address): boolean {
+  const settled = settleConninfo(primaryConninfo, upstream);
+  return settled.ok && settled.value === primaryConninfo;
+}
+
+/** Whether primary_conninfo names this upstream, and no mark is left. */
 export async function settleHolds(session: Session, upstream: Address): Promise<Held> {
   const look = await observePosition(session);
-  const settled = settleConninfo(look.primaryConninfo ?? "", upstream);
-  if (settled.ok && settled.value === look.primaryConninfo) return holds();
-  return notYet(`primary_conninfo does not name ${formatAddress(upstream)} alone`);
+  if (readRestoreMark(look.restoreCommand ?? "").quiesced) {
+    return notYet("restore_command bears the quiesce mark");
+  }
+  return namesAlone(look.primaryConninfo ?? "", upstream)
+    ? holds()
+    : notYet(`primary_conninfo does not name ${formatAddress(upstream)} alone`);
 }

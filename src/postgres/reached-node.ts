@@ -86,6 +86,7 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     }),
     standbySignal: files === null ? null : flagOf(files, "standbySignal"),
     recoverySignal: files === null ? null : flagOf(files, "recoverySignal"),
+    promoteSignal: files === null ? null : flagOf(files, "promoteSignal"),
     configuredUpstream: upstreamOf(conninfo),
     missingRights: [
       ...(flagOf(row, "mayMonitor") === true ? [] : ["pg_monitor"]),
@@ -159,9 +160,9 @@ function marksOf(settings: {
   readonly restoreCommand: string | null;
   readonly fenced: string | null;
 }): Marks {
-  const { quiesced, repointing } = readMarks(settings.conninfo ?? "");
+  const { quiesced, repointing, exchanging } = readMarks(settings.conninfo ?? "");
   const restoreQuiesced = readRestoreMark(settings.restoreCommand ?? "").quiesced;
-  return { quiesced, restoreQuiesced, repointing, fenced: settings.fenced === "on" };
+  return { quiesced, restoreQuiesced, repointing, exchanging, fenced: settings.fenced === "on" };
 }
 
 /** The first of the hosts that primary_conninfo names, without our marks. */

@@ -188,6 +188,8 @@ export interface Marks {
   readonly restoreQuiesced: boolean;
   /** primary_conninfo bears a repoint override that is not settled yet: where it points. */
   readonly repointing: Address | null;
+  /** True: that override is an exchange's, taken away again once the node is level; nobody is about to lead for it. */
+  readonly exchanging?: boolean;
   readonly fenced: boolean;
 }
 
@@ -236,6 +238,8 @@ export interface ReachedNode extends ObservedNode {
   readonly standbySignal: boolean | null;
   /** Whether recovery.signal is in the data directory (point-in-time recovery); null where it cannot be known. */
   readonly recoverySignal: boolean | null;
+  /** Whether a promotion was asked for that the startup process has not taken up; null where it cannot be known. */
+  readonly promoteSignal?: boolean | null;
   /** Where primary_conninfo leads, marks taken away; null when unset or unreadable. */
   readonly configuredUpstream: Address | null;
   /** Rights that this role lacks and the observation would have used, e.g. `pg_monitor`, `REPLICATION`. */

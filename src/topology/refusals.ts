@@ -13,6 +13,8 @@ export const refusalCatalogue = {
     "Nothing vouches that the old primary stays away: no control that stopped it, and not the operator's word. Without that, two nodes may come to take writes.",
   "promotion-may-be-pending":
     "The other standbys have been told to follow another node: a promotion of that node may have been asked for and not be finished. Promoting a second one could make two primaries.",
+  "promotion-unknown":
+    "A promotion was asked for and not seen to be done in the time that was given. It cannot be called back, and may come true any time later.",
   "no-candidate": "No reachable standby may be promoted; the ranking gives the reason for each.",
   "not-promotable": "The topology file says that this node never leads.",
   "not-a-standby": "The verb works on standbys, and this node is none.",

@@ -13,6 +13,8 @@ export interface ProgramOptions {
   readonly nodeArguments?: readonly string[];
   /** Told every chunk of stdout as it comes. */
   readonly onOutput?: (child: ReturnType<typeof spawn>, stdout: string) => void;
+  /** Told what stderr holds so far, at every chunk. */
+  readonly onTalk?: (child: ReturnType<typeof spawn>, stderr: string) => void;
 }
 
 export interface ProgramResult {
@@ -43,6 +45,7 @@ export async function remaster(
   });
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
+    options.onTalk?.(child, stderr);
   });
   return new Promise((resolve, reject) => {
     child.on("error", reject);

@@ -41,7 +41,12 @@ describe("marks on primary_conninfo", () => {
     ],
   ])("quiesce %j", (base, marked) => {
     expect(markQuiesced(base)).toEqual({ ok: true, value: marked });
-    expect(readMarks(marked)).toEqual({ base, quiesced: true, repointing: null });
+    expect(readMarks(marked)).toEqual({
+      base,
+      quiesced: true,
+      repointing: null,
+      exchanging: false,
+    });
   });
 
   test.each([
@@ -56,7 +61,12 @@ describe("marks on primary_conninfo", () => {
     ],
   ])("repoint %j", (base, marked) => {
     expect(markRepointed(base, upstream)).toEqual({ ok: true, value: marked });
-    expect(readMarks(marked)).toEqual({ base, quiesced: false, repointing: upstream });
+    expect(readMarks(marked)).toEqual({
+      base,
+      quiesced: false,
+      repointing: upstream,
+      exchanging: false,
+    });
   });
 
   test("a mark on a marked value replaces the mark", () => {
@@ -70,7 +80,12 @@ describe("marks on primary_conninfo", () => {
 
   test("marks that were put on top of each other all come off", () => {
     const twice = `${value(markRepointed("host=a", upstream))} hostaddr='' host=/remaster/quiesced port=5432`;
-    expect(readMarks(twice)).toEqual({ base: "host=a", quiesced: true, repointing: null });
+    expect(readMarks(twice)).toEqual({
+      base: "host=a",
+      quiesced: true,
+      repointing: null,
+      exchanging: false,
+    });
   });
 
   test.each([
@@ -95,7 +110,12 @@ describe("marks on primary_conninfo", () => {
     "host='10.0.0.2' port=5433 target_session_attrs=any",
     "postgresql://h/db?host=other&port=5432&hostaddr=",
   ])("%j bears no mark", (text) => {
-    expect(readMarks(text)).toEqual({ base: text, quiesced: false, repointing: null });
+    expect(readMarks(text)).toEqual({
+      base: text,
+      quiesced: false,
+      repointing: null,
+      exchanging: false,
+    });
   });
 
   const words = fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0"));

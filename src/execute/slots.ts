@@ -1,0 +1,41 @@
+// The physical slots that a run makes for a node on its upstream to be, and their removal when the node is not to follow
+// there after all: a slot that nobody uses holds WAL until the disk is full. One that was there before is left alone.
+
+import { dropSlot, ensureSlot, hasSlot } from "../postgres/slots.ts";
+import { mustAct, waitFor } from "./acting.ts";
+import type { MadeSlot, Memory } from "./memory.ts";
+import type { Holding } from "./performer.ts";
+import type { World } from "./world.ts";
+
+/** A WAL sender goes on for some milliseconds after its receiver has ended, and a slot in use cannot be dropped. */
+const releaseMs = 2000;
+
+export async function makeSlot(
+  node: string,
+  slot: MadeSlot,
+  run: { readonly world: World; readonly memory: Memory },
+): Promise<void> {
+  const upstream = await run.world.session(slot.upstream);
+  if (await hasSlot(upstream, slot.slotName)) return;
+  mustAct(await ensureSlot(upstream, slot.slotName));
+  run.memory.slots.set(node, [...(run.memory.slots.get(node) ?? []), slot]);
+}
+
+/** Drops what `makeSlot` made for the node in this run. */
+export async function dropMadeSlots(
+  node: string,
+  { world, memory }: { readonly world: World; readonly memory: Memory },
+): Promise<void> {
+  const made = memory.slots.get(node) ?? [];
+  memory.slots.delete(node);
+  const until = world.now() + Math.min(releaseMs, world.remainingMs());
+  const limited: World = { ...world, remainingMs: () => Math.max(0, until - world.now()) };
+  for (const slot of made) await waitFor(() => isDropped(slot, world), limited, { pollMs: 5 });
+}
+
+async function isDropped({ upstream, slotName }: MadeSlot, world: World): Promise<Holding> {
+  const session = await world.session(upstream);
+  await dropSlot(session, slotName);
+  if (!(await hasSlot(session, slotName))) return { holds: true, detail: null };
+  return { holds: false, why: `slot ${slotName} on ${upstream} is in use` };
+}

@@ -1,0 +1,71 @@
+// A promotion that may have been asked for and not be finished: it may come true any time later, so nobody else may be
+// promoted meanwhile. Two things tell of it: standbys that were told of a node before it leads, and the request itself,
+// a file that stays until the startup process takes it up (13 to 18), which a hanging restore_command can put off.
+
+import type { Finding } from "../topology/finding.ts";
+import type { Observation, ReachedNode } from "../topology/node.ts";
+import { reachedNode, standbysOf } from "../topology/structure.ts";
+import { findNodeAt, type Topology } from "../topology/topology.ts";
+import { problem } from "./request.ts";
+
+/** Whom a standby was told to follow; an exchange points it elsewhere for a while and promises nothing. */
+export function toldOf(topology: Topology, node: ReachedNode): string | null {
+  const { repointing, exchanging } = node.marks;
+  return repointing === null || exchanging === true ? null : findNodeAt(topology, repointing);
+}
+
+/** Nodes whose promotion may be pending, in the order of the topology file. */
+export function pendingPromotions(topology: Topology): readonly string[] {
+  const standbys = standbysOf(topology);
+  const told = new Set(standbys.map((node) => toldOf(topology, node)));
+  return [...topology.nodes.values()]
+    .filter((node) =>
+      node.reachable
+        ? node.role === "standby" &&
+          (node.promoteSignal === true || isAwaited(topology, told, node))
+        : isAwaited(topology, told, node) && !isOwnUpstream(topology, node),
+    )
+    .map((node) => node.name);
+}
+
+/** A node that others were told of, and that was itself told of nobody: below one that was, a cascade stays as it is. */
+function isAwaited(
+  topology: Topology,
+  told: ReadonlySet<string | null>,
+  node: Observation,
+): boolean {
+  const above = node.reachable ? toldOf(topology, node) : null;
+  return told.has(node.name) && node.promotable && above === null;
+}
+
+/** Somebody's upstream from before any mark: a primary that was lost, not one that was to come. */
+function isOwnUpstream(topology: Topology, { name }: Observation): boolean {
+  return standbysOf(topology).some(
+    ({ configuredUpstream }) =>
+      configuredUpstream !== null && findNodeAt(topology, configuredUpstream) === name,
+  );
+}
+
+/** Refuses to promote `wanted` beside any other whose promotion may be pending. */
+export function checkNothingPending(topology: Topology, wanted: string | null): Finding[] {
+  return pendingPromotions(topology)
+    .filter((name) => name !== wanted)
+    .map((name) =>
+      problem("promotion-may-be-pending", name, {
+        message: `${reasonFor(topology, name)}: its promotion may be pending, and come true any time later`,
+        hint: hintFor(topology, name),
+      }),
+    );
+}
+
+function reasonFor(topology: Topology, name: string): string {
+  const told = standbysOf(topology).filter((node) => toldOf(topology, node) === name);
+  if (told.length === 0) return `${name} was asked to promote itself`;
+  return `${told.map((node) => node.name).join(", ")} ${told.length === 1 ? "was" : "were"} told to follow ${name}`;
+}
+
+function hintFor(topology: Topology, name: string): string {
+  return reachedNode(topology, name) === null
+    ? `make sure that ${name} is stopped, then \`remaster unquiesce\` takes the word back`
+    : `finish it: \`remaster failover --to ${name}\`; or stop ${name}, then \`remaster unquiesce\` takes the word back`;
+}

@@ -1,0 +1,162 @@
+// Failovers that do not come to their end in one go: time is up, a server does not obey, the operator is killed. What was
+// begun is legible on the nodes, so that the next run, by anybody, finishes it or takes it back.
+
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Operator, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
+import {
+  allSettings,
+  countRows,
+  expectLed,
+  makeRows,
+  slotsOf,
+  sql,
+  untilSees,
+} from "../support/cluster-state.ts";
+import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+
+const failover = ["failover", "--primary-is-dead"] as const;
+
+/** A dead primary n1; n2 may lead and lacks rows; the other standbys have all of them. */
+async function loseWithLaggard(
+  major: number,
+  options: { readonly standbys?: number; readonly notPromotable?: readonly string[] },
+): Promise<TestCluster> {
+  const settings = major >= 14 ? { restore_command: "exit 1" } : {};
+  const cluster = await startCluster({ major, standbys: 2, settings, ...options });
+  const ahead = cluster.servers.map((server) => server.name).slice(2);
+  await makeRows(cluster, "n1", 1);
+  await untilSees(cluster, ["n2", ...ahead], { statement: countRows, value: "1" });
+  await cluster.cut("n2");
+  await makeRows(cluster, "n1", 50_000);
+  await untilSees(cluster, ahead, { statement: countRows, value: "50001" });
+  await cluster.server("n1").kill();
+  return cluster;
+}
+
+/** Runs a failover and kills its process as soon as it says this, or somewhat later. */
+async function killedAt(
+  operator: Operator,
+  kill: { readonly said: string; readonly laterMs: number },
+): Promise<void> {
+  let ends: NodeJS.Timeout | null = null;
+  const result = await operator.run([...failover, "--yes", "--to", "n2"], {
+    onTalk: (child, stderr) => {
+      if (ends !== null || !stderr.includes(kill.said)) return;
+      ends = setTimeout(() => child.kill("SIGKILL"), kill.laterMs);
+    },
+  });
+  expect(result.signal).toBe("SIGKILL");
+}
+
+describe.each(testMajors)("PostgreSQL %d", (major) => {
+  test.each([
+    { said: "bring n2 what", laterMs: 0 },
+    { said: "bring n2 what", laterMs: 40 },
+    { said: "tell them of n2", laterMs: 0 },
+    { said: "make n2 the primary", laterMs: 0 },
+    { said: "see them follow n2", laterMs: 0 },
+  ])("an operator is killed $laterMs ms after `$said`, another one finishes", async (kill) => {
+    await using cluster = await loseWithLaggard(major, {});
+    await cluster.join("n2");
+    await killedAt(operatorOf(cluster), kill);
+
+    const other = operatorOf(cluster, { desk: "other" });
+    const { status, report } = await other.change(...failover, "--to", "n2");
+    expect(report.summary).toMatch(/^n2 leads at/);
+    expect(status).toBe(0);
+    await expectLed(cluster, other, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+    expect(await sql(cluster.server("n3"), countRows)).toEqual(["50001"]);
+    expect(JSON.stringify(allSettings(cluster))).not.toMatch(/remaster\/quiesced|false # /);
+  });
+
+  test("what cannot be exchanged is taken back, to the letter", async () => {
+    await using cluster = await loseWithLaggard(major, { notPromotable: ["n3"] });
+    const operator = operatorOf(cluster);
+    const before = [allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])];
+    const { status, report } = await operator.change(...failover, "--timeout", "4s");
+    expect(stepsIn(report).slice(0, 3)).toEqual([
+      "undone quiesce n2",
+      "undone quiesce n3",
+      "undone exchange --to n2",
+    ]);
+    expect(report.outcome).toBe("undone");
+    expect(status).toBe(7);
+    expect([allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])]).toEqual(before);
+
+    await cluster.join("n2");
+    expect(await operator.change(...failover)).toMatchObject({ status: 0 });
+    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+  });
+
+  test("a standby that does not come to follow is named, and comes later", async () => {
+    await using cluster = await startCluster({ major });
+    const operator = operatorOf(cluster);
+    await cluster.server("n1").kill();
+    await cluster.cut("n3");
+    const { status, report } = await operator.change(...failover, "--timeout", "5s");
+    expect(report.topology?.primaries).toEqual(["n2"]);
+    expect(stepsIn(report)).toContain("failed repoint n3 --to n2");
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ code: "standby-not-following", node: "n3" }),
+    );
+    expect(nodeIn(report, "n4")).toMatchObject({ upstream: "n2", streaming: true });
+    expect(status).toBe(8);
+
+    await cluster.join("n3");
+    expect(await operator.change(...failover)).toMatchObject({ status: 0 });
+    await expectLed(cluster, operator, {
+      by: "n2",
+      timeline: 2,
+      followers: { n3: "n2", n4: "n2" },
+    });
+  });
+
+  test.skipIf(major < 14)("a promotion that is late is not given to another node", async () => {
+    await using cluster = await startCluster({ major, settings: { restore_command: "exit 1" } });
+    const operator = operatorOf(cluster);
+    const [n2, n3] = [cluster.server("n2"), cluster.server("n3")];
+    // Asked for a history file after n3 was told of n2, that is at the promotion, the archive does not answer.
+    const release = join(n2.dataDir, "..", "release");
+    const script = join(n2.dataDir, "..", "fetch");
+    const told = `grep -q "port=${n2.port}" ${n3.dataDir}/postgresql.auto.conf`;
+    writeFileSync(
+      script,
+      `#!/bin/sh\n${told} && while [ ! -e ${release} ]; do sleep 0.05; done\nexit 1\n`,
+    );
+    chmodSync(script, 0o755);
+    await sql(n2, `ALTER SYSTEM SET restore_command = '${script}'`, "SELECT pg_reload_conf()");
+    await cluster.server("n1").kill();
+
+    const late = await operator.change(...failover, "--timeout", "4s");
+    expect(late.report.outcome).toBe("incomplete");
+    expect(late.report.findings.map((finding) => finding.message).join()).toMatch(/unknown/);
+    expect(late.status).toBe(8);
+    const told1 = allSettings(cluster);
+
+    const second = await operator.change(...failover, "--to", "n3");
+    expect(second.report.findings).toMatchObject([
+      { code: "promotion-may-be-pending", node: "n2" },
+    ]);
+    expect(second.status).toBe(5);
+    const third = await operator.change("promote", "n3");
+    expect(third.report.findings).toMatchObject([{ code: "promotion-may-be-pending", node: "n2" }]);
+    expect(third.status).toBe(5);
+    const again = await operator.change(...failover, "--timeout", "3s");
+    expect(stepsIn(again.report)).toContain("failed promote n2");
+    expect(again.status).toBe(8);
+    expect(allSettings(cluster)).toEqual(told1);
+
+    writeFileSync(release, "");
+    await untilSees(cluster, ["n2"], { statement: "SELECT pg_is_in_recovery()", value: "false" });
+    const found = await operator.change(...failover);
+    expect(found.report.summary).toMatch(/^n2 leads at/);
+    expect(found.status).toBe(0);
+    await expectLed(cluster, operator, {
+      by: "n2",
+      timeline: 2,
+      followers: { n3: "n2", n4: "n2" },
+    });
+  });
+});
