@@ -95,8 +95,8 @@ function reportOf(rehearsal: Rehearsal): Report {
       ? `passed: ${rehearsal.newPrimary ?? ""} leads, all ${rehearsal.survived} rows that survived n1 are there, writes came back ${rehearsal.writesBackMs ?? 0} ms after the failover began`
       : `failed: ${failed.map((check) => check.detail).join("; ")}`,
     timings: {
-      ...(rehearsal.writesBackMs === null ? {} : { "writes back": rehearsal.writesBackMs }),
-      "longest gap": rehearsal.longestGapMs,
+      ...(rehearsal.writesBackMs === null ? {} : { writesBack: rehearsal.writesBackMs }),
+      longestGap: rehearsal.longestGapMs,
     },
     extra: { rehearsal: { ...rehearsal } },
     ...(configFile === null || directory === null

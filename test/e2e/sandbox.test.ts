@@ -96,9 +96,13 @@ describe("remaster sandbox", () => {
   });
 
   async function killUp(reached: (directory: string) => boolean): Promise<void> {
-    const child = spawn(process.execPath, [program, "sandbox", "up", "--standbys", "1", "--dir", directory], {
-      stdio: "ignore",
-    });
+    const child = spawn(
+      process.execPath,
+      [program, "sandbox", "up", "--standbys", "1", "--dir", directory],
+      {
+        stdio: "ignore",
+      },
+    );
     const ended = new Promise<void>((resolve) => {
       child.once("exit", () => {
         resolve();
@@ -113,9 +117,13 @@ describe("remaster sandbox", () => {
   }
 
   test("an interrupted up leaves nothing", async () => {
-    const child = spawn(process.execPath, [program, "sandbox", "up", "--standbys", "1", "--dir", directory], {
-      stdio: "ignore",
-    });
+    const child = spawn(
+      process.execPath,
+      [program, "sandbox", "up", "--standbys", "1", "--dir", directory],
+      {
+        stdio: "ignore",
+      },
+    );
     const ended = new Promise<number | null>((resolve) => {
       child.once("exit", resolve);
     });
