@@ -7,6 +7,7 @@ import type { Address } from "../conninfo/conninfo.ts";
 import { formatAddress } from "../conninfo/hosts.ts";
 import { markExchanging, markRepointed, readMarks, readRestoreMark } from "../conninfo/override.ts";
 import { type SettleNote, settleConninfo } from "../conninfo/settle.ts";
+import type { WalReceiver } from "../topology/node.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import type { TimelineId } from "../wal/timeline.ts";
 import { flagOf, textOf } from "./observed-row.ts";
@@ -23,13 +24,13 @@ import {
 import type { Patience } from "./poll.ts";
 import { observePosition, type PositionLook } from "./position.ts";
 import { readWritePosition } from "./promote.ts";
-import { heldUpReason, isHeldUp } from "./quiesce.ts";
+import { giveBackRestoreCommand, heldUpReason, isHeldUp } from "./quiesce.ts";
 import type { Session } from "./session.ts";
 import {
   alterSystem,
   type ChangeableSetting,
+  changeSettings,
   reload,
-  reloadAll,
   resetSystem,
   restoreSystem,
   settingObstacles,
@@ -113,8 +114,10 @@ export async function nudge(session: Session): Promise<void> {
 }
 
 export interface Expectation {
-  /** The slot that the standby was told to use: names its sender exactly. */
+  /** The slot that the standby was told to use: names its sender exactly. Null: whatever its receiver says. */
   readonly slotName: string | null;
+  /** Where the standby was led: its receiver must be connected there. Unchecked when absent. */
+  readonly address?: Address;
   /** A position of the upstream read earlier; read now when absent. Under steady writes the earlier one can be reached. */
   readonly atLeast?: Lsn;
 }
@@ -153,9 +156,10 @@ export async function followState(
       `it receives timeline ${receiver.receivedTimeline ?? "?"}, the upstream is on ${above.timeline}`,
     );
   }
-  const sender = await readSender(upstream, {
-    slotName: expectation.slotName ?? receiver.slotName,
-  });
+  const elsewhere = connectedElsewhere(receiver, expectation.address);
+  if (elsewhere !== null) return notYet(elsewhere);
+  const slotName = expectation.slotName ?? receiver.slotName;
+  const sender = await readSender(upstream, { slotName, applicationName: look.applicationName });
   if (sender !== null) return notYet(sender);
   const wanted = expectation.atLeast ?? above.lsn;
   if (look.has === null || look.has < wanted) {
@@ -164,6 +168,15 @@ export async function followState(
     );
   }
   return holds(`streams timeline ${receiver.receivedTimeline ?? "?"}, has ${formatLsn(look.has)}`);
+}
+
+/** Until the standby has taken its new setting, its old receiver streams on. */
+function connectedElsewhere(receiver: WalReceiver, address: Address | undefined): string | null {
+  const { senderHost, senderPort } = receiver;
+  if (address === undefined || senderHost === null || senderPort === null) return null;
+  if (senderPort === address.port && [address.host, address.hostaddr].includes(senderHost))
+    return null;
+  return `it receives from ${formatAddress({ host: senderHost, hostaddr: null, port: senderPort })}`;
 }
 
 function notReceiving(look: PositionLook): Held {
@@ -177,16 +190,16 @@ const senderSql = /* sql */ `
 SELECT r.state, (s.slot_name IS NOT NULL)::text AS "usesSlot"
 FROM pg_stat_replication r
 LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid
-WHERE $1::text IS NULL OR s.slot_name = $1
+WHERE CASE WHEN $1::text IS NULL THEN r.application_name = COALESCE($2, r.application_name) ELSE s.slot_name = $1 END
 ORDER BY r.state = 'streaming' DESC
 LIMIT 1`;
 
 /** Null when the upstream has a streaming sender for the standby, else what it has instead. */
 async function readSender(
   upstream: Session,
-  standby: { readonly slotName: string | null },
+  standby: { readonly slotName: string | null; readonly applicationName: string | null },
 ): Promise<string | null> {
-  const [row] = await upstream.query(senderSql, [standby.slotName]);
+  const [row] = await upstream.query(senderSql, [standby.slotName, standby.applicationName]);
   if (row === undefined) return "the upstream has no sender for it";
   const state = textOf(row, "state");
   if (state === "streaming" || (state === null && flagOf(row, "usesSlot") === true)) return null;
@@ -205,18 +218,15 @@ export async function settle(
   const look = await observePosition(session);
   const settled = settleConninfo(look.primaryConninfo ?? "", upstream);
   if (!settled.ok) return refuse("setting-out-of-reach", settled.message);
-  const restore = readRestoreMark(look.restoreCommand ?? "");
-  if (restore.quiesced) {
-    const given = await restoreSystem(session, "restore_command", restore.base);
-    if (!given.done) return given;
-  }
-  if (settled.value !== look.primaryConninfo) {
-    const set = await alterSystem(session, "primary_conninfo", settled.value);
-    if (!set.done) return set;
-  }
-  if (!(await reloadAll(session, patience))) {
-    return refuse("setting-out-of-reach", "the server does not take its configuration files");
-  }
+  const from = look.primaryConninfo ?? "";
+  const changed = await changeSettings(
+    session,
+    from === settled.value ? [] : [{ name: "primary_conninfo", from, to: settled.value }],
+    patience,
+  );
+  if (!changed.done) return changed;
+  const given = await giveBackRestoreCommand(session, patience);
+  if (!given.done) return given;
   return { done: true, notes: settled.notes };
 }
 

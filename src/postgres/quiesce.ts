@@ -27,8 +27,9 @@ import type { Patience } from "./poll.ts";
 import { observePosition, type PositionLook } from "./position.ts";
 import type { Session } from "./session.ts";
 import {
-  alterSystem,
+  type Change,
   type ChangeableSetting,
+  changeSettings,
   reloadAll,
   restoreSystem,
   settingObstacles,
@@ -53,9 +54,9 @@ export async function quiesce(session: Session, options: QuiesceOptions): Promis
   }
   const refused = (await whyNotQuiesce(session, look)) ?? (await whyNotChange(session, look));
   if (refused !== null) return refused;
-  const wanted = markedValues(look);
+  const wanted = markedChanges(look);
   if (!wanted.ok) return refuse("setting-out-of-reach", wanted.message);
-  return change(session, wanted.values, options);
+  return changeSettings(session, wanted.changes, options);
 }
 
 async function whyNotQuiesce(session: Session, look: PositionLook): Promise<Refused | null> {
@@ -123,30 +124,23 @@ async function isInStandbyMode(session: Session, look: PositionLook): Promise<bo
   return found[0]?.["found"] === "true";
 }
 
-type Values = Readonly<Partial<Record<ChangeableSetting, string>>>;
-
-function markedValues(
+function markedChanges(
   look: PositionLook,
 ):
-  | { readonly ok: true; readonly values: Values }
+  | { readonly ok: true; readonly changes: readonly Change[] }
   | { readonly ok: false; readonly message: string } {
-  const conninfo = markQuiesced(look.primaryConninfo ?? "");
+  const from = {
+    primary_conninfo: look.primaryConninfo ?? "",
+    restore_command: look.restoreCommand ?? "",
+  };
+  const conninfo = markQuiesced(from.primary_conninfo);
   if (!conninfo.ok) return conninfo;
-  const restore = markRestoreQuiesced(look.restoreCommand ?? "");
+  const restore = markRestoreQuiesced(from.restore_command);
   if (!restore.ok) return restore;
-  const values: Partial<Record<ChangeableSetting, string>> = {};
-  if (conninfo.value !== look.primaryConninfo) values.primary_conninfo = conninfo.value;
-  if (restore.value !== look.restoreCommand) values.restore_command = restore.value;
-  return { ok: true, values };
-}
-
-async function change(session: Session, values: Values, patience: Patience): Promise<Acted> {
-  for (const [name, value] of Object.entries(values)) {
-    const result = await alterSystem(session, name as ChangeableSetting, value);
-    if (!result.done) return result;
-  }
-  if (await reloadAll(session, patience)) return acted;
-  return refuse("setting-out-of-reach", "the server does not take its configuration files");
+  const to = { primary_conninfo: conninfo.value, restore_command: restore.value };
+  const names = ["primary_conninfo", "restore_command"] as const;
+  const changes = names.map((name) => ({ name, from: from[name], to: to[name] }));
+  return { ok: true, changes: changes.filter((change) => change.from !== change.to) };
 }
 
 /** Whether the WAL intake rests, by the marks' doing, and cannot begin again by itself. */

@@ -3,7 +3,7 @@
 // reload. A value given on the server's command line beats ALTER SYSTEM; allow_alter_system=off (17+) forbids it;
 // before 15 it takes a superuser, from 15 on GRANT ALTER SYSTEM ON PARAMETER will do.
 
-import { type Acted, acted, type Refusal, refuse } from "./outcome.ts";
+import { type Acted, acted, type Refusal, type Refused, refuse } from "./outcome.ts";
 import { type Patience, pollFor } from "./poll.ts";
 import { QueryError, type Session } from "./session.ts";
 
@@ -129,6 +129,47 @@ async function alter(session: Session, name: ChangeableSetting, sql: string): Pr
     const code = error.sqlstate === "42501" ? "missing-right" : "setting-out-of-reach";
     return refuse(code, `the server refused to change ${name} (SQLSTATE ${error.sqlstate})`);
   }
+}
+
+export interface Change {
+  readonly name: ChangeableSetting;
+  /** The running value, without which the change could not be taken back. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Makes changes and has every process told. Where one is refused, or the configuration files do not load, all of them
+ * are taken back: what stays in postgresql.auto.conf would come to life with anybody's later reload. */
+export async function changeSettings(
+  session: Session,
+  changes: readonly Change[],
+  patience: Patience,
+): Promise<Acted> {
+  const made: Change[] = [];
+  for (const change of changes) {
+    const result = await alterSystem(session, change.name, change.to);
+    if (!result.done) return takeBack(session, made, result);
+    made.push(change);
+  }
+  if (await reloadAll(session, patience)) return acted;
+  const refused = refuse(
+    "setting-out-of-reach",
+    "the server does not take its configuration files: one of them holds an error",
+    "see pg_file_settings",
+  );
+  return takeBack(session, made, refused);
+}
+
+async function takeBack(
+  session: Session,
+  made: readonly Change[],
+  reason: Refused,
+): Promise<Refused> {
+  for (const { name, from } of made) {
+    const result = await restoreSystem(session, name, from);
+    if (!result.done) throw new Error(`${reason.refusal.message}; ${result.refusal.message}`);
+  }
+  return reason;
 }
 
 /** Brings a setting back to a value: RESET where the server's other files say the same already, else SET. */

@@ -11,7 +11,7 @@ import type { Session } from "../../src/postgres/session.ts";
 import { open } from "../support/access.ts";
 import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
 import { level, reach, run, valueOf } from "../support/observing.ts";
-import { autoConf, has, patience, still, untilHolds } from "../support/quieting.ts";
+import { autoConf, has, linesOf, patience, still, untilHolds } from "../support/quieting.ts";
 
 const keep = { ...patience, blockers: "keep" } as const;
 
@@ -277,11 +277,3 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await appendFile(join(cluster.server(name).dataDir, "postgresql.conf"), `${line}\n`);
   }
 });
-
-/** ALTER SYSTEM moves the line that it writes to the end. */
-function linesOf(text: string): readonly string[] {
-  return text
-    .split("\n")
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .toSorted();
-}

@@ -32,6 +32,14 @@ export function autoConf(server: TestServer): string {
   return readFileSync(join(server.dataDir, "postgresql.auto.conf"), "utf8");
 }
 
+/** The settings of a configuration file, without comments, in any order: ALTER SYSTEM moves what it writes to the end. */
+export function linesOf(conf: string): readonly string[] {
+  return conf
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .toSorted();
+}
+
 /** What the node has now: the greater of receive and replay. */
 export async function has(session: Session): Promise<string | null> {
   const [row] = await session.query(
