@@ -3,7 +3,7 @@
 
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
-import type { ReachedNode } from "../topology/node.ts";
+import type { Observation, ReachedNode } from "../topology/node.ts";
 import { oldestWalOf, stillHasWalFor } from "../topology/settings.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatLsn } from "../wal/lsn.ts";
@@ -53,8 +53,15 @@ function checkPair(topology: Topology, node: ReachedNode, source: ReachedNode): 
   return checkWalAvailable(source, node);
 }
 
+/** What speaks against having anything to do with a node at all. */
+function checkOwn(topology: Topology, node: Observation): Finding[] {
+  return node.reachable ? checkBelongs(topology, node) : checkReachable(node);
+}
+
 export function planExchange(topology: Topology, request: ExchangeRequest): Decision {
   const node = observationOf(topology, request.to);
+  const beyond = refuseOn(checkOwn(topology, node));
+  if (beyond !== null) return beyond;
   const ahead = request.from ?? rankCandidates(topology).ahead;
   if (ahead === null) {
     const message = "no reachable node has a known position";
@@ -65,11 +72,9 @@ export function planExchange(topology: Topology, request: ExchangeRequest): Deci
     };
   }
   const source = observationOf(topology, ahead);
-  const reach = refuseOn([...checkReachable(node), ...checkReachable(source)]);
-  if (reach !== null) return reach;
-  if (!node.reachable || !source.reachable) throw new Error("an unreachable node was let through");
-  const foreign = refuseOn([node, source].flatMap((each) => checkBelongs(topology, each)));
+  const foreign = refuseOn(checkOwn(topology, source));
   if (foreign !== null) return foreign;
+  if (!node.reachable || !source.reachable) throw new Error("an unreachable node was let through");
   if (request.from === null && source.name === node.name) return { kind: "already", findings: [] };
   const { relation } = compareHeld(node, source, topology.histories);
   const level = relation === "same" || relation === "ahead";

@@ -161,19 +161,14 @@ function heldUp(moves: readonly Move[]): Finding[] {
     );
 }
 
-/** Standbys that will have to be brought to the new primary when they are back. */
-function leftBehind(topology: Topology, primary: string): Finding[] {
-  const gone = presumedPrimaries(topology);
-  return [...topology.nodes.values()].flatMap((node) => {
-    if (node.reachable || gone.includes(node.name)) return [];
+/** Nodes that a failover leaves behind: a standby among them can be brought to the new primary when it is back. */
+function leftBehind(topology: Topology, except: readonly string[], hint: (node: string) => string) {
+  return [...topology.nodes.values()].flatMap((node): Finding[] => {
+    if (node.reachable || except.includes(node.name)) return [];
+    const { name, reason } = node;
+    const message = `${name} cannot be reached and is left behind: ${reason}`;
     return [
-      {
-        code: "node-unreachable",
-        severity: "warning",
-        node: node.name,
-        message: `${node.name} cannot be reached and is left behind: ${node.reason}`,
-        hint: `when it is back: \`remaster repoint ${node.name} --to ${primary}\``,
-      },
+      { code: "node-unreachable", severity: "warning", node: name, message, hint: hint(name) },
     ];
   });
 }
@@ -200,7 +195,9 @@ function finish(topology: Topology, primary: ReachedNode, request: FailoverReque
     ...clearStage(topology, primary),
     ...repointStages(topology, stragglers, "follow", (to) => `have them follow ${to}`),
   ];
-  const said = [...findings, ...heldUp(stragglers), ...leftBehind(topology, name)];
+  // Which of them was the primary before can no longer be told.
+  const hint = () => "see `remaster status` when it is back";
+  const said = [...findings, ...heldUp(stragglers), ...leftBehind(topology, [], hint)];
   if (stages.length === 0) return { kind: "already", findings: said };
   return decidePlan("failover", topology, { stages, findings: said });
 }
@@ -249,7 +246,15 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       ...composeStages(topology, candidate.name, { moves, goesOn }),
     ],
     noReturn: "promote",
-    findings: [...findings, ...heldUp(moves), ...leftBehind(topology, candidate.name)],
+    findings: [
+      ...findings,
+      ...heldUp(moves),
+      ...leftBehind(
+        topology,
+        presumedPrimaries(topology),
+        (name) => `when it is back: \`remaster repoint ${name} --to ${candidate.name}\``,
+      ),
+    ],
   });
 }
 
