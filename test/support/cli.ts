@@ -19,6 +19,7 @@ export interface CliNode {
   readonly reachable: boolean;
   readonly answer: string;
   readonly reason: string | null;
+  readonly sqlstate: string | null;
   readonly role: string;
   readonly timeline: number | null;
   readonly position: string | null;
@@ -64,7 +65,11 @@ export interface CliReport {
       readonly reasons: readonly string[];
     }[];
   };
-  readonly plan?: { readonly stages: readonly { readonly commandLine: string }[] };
+  readonly plan?: {
+    readonly stages: readonly {
+      readonly steps: readonly { readonly verb: string; readonly nodes: readonly string[] }[];
+    }[];
+  };
   readonly steps?: readonly CliStep[];
   readonly next: readonly string[];
 }
