@@ -27,13 +27,13 @@ import { readWritePosition } from "./promote.ts";
 import { giveBackRestoreCommand, heldUpReason, isHeldUp } from "./quiesce.ts";
 import type { Session } from "./session.ts";
 import {
-  alterSystem,
-  type ChangeableSetting,
+  type Change,
   changeSettings,
   reload,
   resetSystem,
   restoreSystem,
   settingObstacles,
+  writeSettings,
 } from "./settings.ts";
 
 /** What a standby named before it was pointed elsewhere: enough to take that back. Holds secrets: never shown. */
@@ -50,6 +50,9 @@ export interface Target {
   readonly slotName: string | null;
   /** For as long as the standby lacks what that node has; to follow it for good, when absent. */
   readonly purpose?: "follow" | "exchange";
+  /** `restart`: written, and not loaded: for a standby that must be stopped before it may follow (a torn tail). Once its
+   * WAL is set aside it lets nobody in until it streams, so it has to be told beforehand. `now` when absent. */
+  readonly effect?: "now" | "restart";
 }
 
 /** Leads the standby to another upstream and slot; the old conninfo stays in place under the mark. */
@@ -62,19 +65,19 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   const mark = target.purpose === "exchange" ? markExchanging : markRepointed;
   const marked = mark(before.primaryConninfo, target.upstream);
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
-  const slotName = target.slotName ?? "";
-  const changesSlot = slotName !== before.primarySlotName;
-  const names: ChangeableSetting[] = ["primary_conninfo"];
-  if (changesSlot) names.push("primary_slot_name");
-  const [refusal] = await settingObstacles(session, names);
+  const wanted: readonly Change[] = [
+    { name: "primary_slot_name", from: before.primarySlotName, to: target.slotName ?? "" },
+    { name: "primary_conninfo", from: look.primaryConninfo ?? "", to: marked.value },
+  ];
+  const changes = wanted.filter(({ from, to }) => from !== to);
+  const [refusal] = await settingObstacles(
+    session,
+    changes.map(({ name }) => name),
+  );
   if (refusal !== undefined) return { done: false, refusal };
-  if (changesSlot) {
-    const slotSet = await alterSystem(session, "primary_slot_name", slotName);
-    if (!slotSet.done) return slotSet;
-  }
-  const conninfoSet = await alterSystem(session, "primary_conninfo", marked.value);
-  if (!conninfoSet.done) return conninfoSet;
-  await reload(session);
+  const written = await writeSettings(session, changes);
+  if (!written.done) return written;
+  if (target.effect !== "restart") await reload(session);
   return { done: true, before };
 }
 

@@ -145,19 +145,25 @@ export async function changeSettings(
   changes: readonly Change[],
   patience: Patience,
 ): Promise<Acted> {
+  const written = await writeSettings(session, changes);
+  if (!written.done || (await reloadAll(session, patience))) return written;
+  const refused = refuse(
+    "setting-out-of-reach",
+    "the server does not take its configuration files: one of them holds an error",
+    "see pg_file_settings",
+  );
+  return takeBack(session, changes, refused);
+}
+
+/** Writes all of the changes or none, for the next reload or restart. */
+export async function writeSettings(session: Session, changes: readonly Change[]): Promise<Acted> {
   const made: Change[] = [];
   for (const change of changes) {
     const result = await alterSystem(session, change.name, change.to);
     if (!result.done) return takeBack(session, made, result);
     made.push(change);
   }
-  if (await reloadAll(session, patience)) return acted;
-  const refused = refuse(
-    "setting-out-of-reach",
-    "the server does not take its configuration files: one of them holds an error",
-    "see pg_file_settings",
-  );
-  return takeBack(session, made, refused);
+  return acted;
 }
 
 async function takeBack(

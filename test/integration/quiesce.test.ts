@@ -236,6 +236,22 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await quiesceHolds(n1)).toMatchObject({ holds: false, hopeless: true });
   });
 
+  test("rests below a frozen primary, whose receivers seem to stream on", async () => {
+    await streams("n2");
+    await cluster.server("n1").freeze();
+    try {
+      expect((await observePosition(n2)).receiver?.status).toBe("streaming");
+      await still(n2);
+    } finally {
+      await cluster.server("n1").thaw();
+    }
+    const resting = await has(n2);
+    await run(cluster, "n1", "INSERT INTO public.t SELECT generate_series(1, 500)");
+    expect(await has(n2)).toBe(resting);
+    await unquiesce(n2, patience);
+    await level(cluster, "n1", "n2");
+  });
+
   test("rests below a dead primary, and when that comes back", async () => {
     await using n3 = await open(cluster.server("n3").conninfo);
     await run(cluster, "n1", "INSERT INTO public.t SELECT generate_series(1, 500)");
