@@ -6,6 +6,7 @@ import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
 import { findUnfollowing } from "../plan/following.ts";
+import { standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
 import { observeTopology, runChange } from "./change.ts";
@@ -104,15 +105,15 @@ async function askForWord(decision: Decision, context: Context): Promise<boolean
   throw new DeclinedError("the word was not given; nothing was changed");
 }
 
+/** Those that let us in at the start and do not follow at the end, one that went down meanwhile among them. */
 function shortfall(before: Topology, after: Topology): readonly Finding[] {
   const [primary] = after.primaries;
   if (primary === undefined) return [];
-  const reachableBefore = new Set(
-    [...before.nodes.values()].filter((node) => node.reachable).map((node) => node.name),
-  );
-  return findUnfollowing(after, primary)
-    .filter((name) => reachableBefore.has(name))
-    .map((name) => ({
+  const astray = new Set(findUnfollowing(after, primary));
+  return standbysOf(before)
+    .filter(({ name }) => name !== primary)
+    .filter(({ name }) => astray.has(name) || after.nodes.get(name)?.reachable !== true)
+    .map(({ name }) => ({
       code: "standby-not-following" as const,
       severity: "problem" as const,
       node: name,

@@ -11,8 +11,9 @@ export const heal: VerbDefinition = {
   name: "heal",
   summary: "clear a torn end of WAL so that a standby can follow",
   description: [
-    "A primary that was killed under bulk writes may leave its standbys with an end of WAL that lies exactly on a segment boundary, in the middle of a record. After the promotion such a standby asks the new primary for WAL that it does not have yet, and loops or stops.",
-    "Stops the node through its control, moves the last segment of the old timeline aside (it is kept), starts the node and sees it follow. Needs `control.pg_ctl`; where only start and stop commands are known, says the commands to type.",
+    "A primary that was killed under bulk writes may leave its standbys with an end of WAL that lies in the middle of a record and reaches into a later segment than the last whole record. Led to the new primary as it is, such a standby ends in a PANIC. A failover foresees that, leaves the standby still, and heals it once the new primary leads.",
+    "Stops the standby through its control, cuts its WAL off where the upstream's line left it (the files as they were are kept in a directory of pg_wal), starts it, points it at the upstream and sees it follow. A standby that is down because of its torn end is taken from there. One whose end is not torn is only pointed at the upstream, without a restart.",
+    "Needs `control.pg_ctl`, on the machine of the standby: where there is none, the commands to type there are told, and the exit status is 8.",
   ],
   arguments: [
     { name: "node", summary: "the standby", kind: "node", required: true, variadic: false },
@@ -37,7 +38,7 @@ export const heal: VerbDefinition = {
       verb: "heal",
       decide: (topology: Parameters<typeof planHeal>[0]) => planHeal(topology, { node, to }),
       holds: () => `${node} follows ${to}`,
-      question: () => `stop ${node}, move its last WAL segment aside and start it again?`,
+      question: () => `stop ${node}, cut off the torn end of its WAL and start it again?`,
       again: `remaster heal ${node} --to ${to}`,
     };
     return runChange(change, context);

@@ -1,83 +1,187 @@
-// Clears a torn tail: WAL of the old timeline that ends exactly on a segment boundary in the middle of a record. The
-// node would ask the new primary for what comes after the boundary, which is another record there, or nothing yet.
-// Without the segment that holds the switchpoint it asks from that segment's start, and gets the new timeline's (15, 18).
+// Clears a torn tail: WAL of the old timeline that reaches into a later segment than the switchpoint. Led to the new
+// timeline as it is, the node asks for what comes after its end, which is another record there, goes back to the segment of
+// the switchpoint, has no file of the new timeline for it, and PANICs (13 to 18). So its log is cut off at the switchpoint
+// while it is stopped. Started, it comes up as it was, with the last whole record as its end, and can be pointed anywhere.
+// A node that PANICked already has the beginning of the new timeline's files: they are behind the cut as well.
 
-import type { HealStep } from "../plan/step.ts";
-import { followState } from "../postgres/follow.ts";
 import type { ServerControl } from "../host/control.ts";
-import type { NodeConfig } from "../topology/node.ts";
+import type { Cut, CutOff } from "../host/wal-folder.ts";
+import { quoteWord } from "../plan/command-line.ts";
+import type { HealStep, RepointStep } from "../plan/step.ts";
+import { ensureSlot, physicalSlotName } from "../postgres/slots.ts";
+import { walCovers } from "../postgres/wal-files.ts";
+import type { NodeConfig, ReachedNode } from "../topology/node.ts";
+import { segmentSizeOf, settingText } from "../topology/settings.ts";
 import { reachedNode } from "../topology/structure.ts";
 import { buildTopology } from "../topology/topology.ts";
-import { defaultSegmentSize, formatSegmentName, parseSegmentSize } from "../wal/segment.ts";
-import { NotDone, type Performer } from "./performer.ts";
+import { isTornFor } from "../topology/torn.ts";
+import { formatLsn } from "../wal/lsn.ts";
+import { formatSegmentName } from "../wal/segment.ts";
+import type { TimelineEntry } from "../wal/timeline.ts";
+import { filesToSetAside } from "../wal/torn-tail.ts";
+import { mustAct } from "./acting.ts";
+import { NotDone, type Performer, Unfinished } from "./performer.ts";
 import { nodeConfig, type World } from "./world.ts";
 
-/** The file that holds the switchpoint on the timeline that the upstream left, and where the node's files are. */
-interface TornSegment {
-  readonly fileName: string;
-  readonly dataDirectory: string | null;
+/** What is known of the node and of the line that it is to join. */
+interface Case {
+  readonly node: NodeConfig;
+  readonly upstream: ReachedNode;
+  /** Null: it is down. */
+  readonly standby: ReachedNode | null;
+  /** Where the upstream's line left others, latest first; of a node that is up, its own timeline alone. */
+  readonly ends: readonly TimelineEntry[];
+  readonly segmentSize: bigint;
 }
 
-async function findTornSegment(step: HealStep, world: World): Promise<TornSegment> {
+/** Null where nothing is torn: the node lets us in and can be led there as it is. */
+async function examine(step: HealStep, world: World): Promise<Case | null> {
   const topology = buildTopology(world.config.name, await world.observe([step.node, step.to]));
   const upstream = reachedNode(topology, step.to);
-  const left = upstream?.history?.ancestors.at(-1);
-  if (upstream === null || left === undefined) {
-    throw new NotDone(`where ${step.to} left the old timeline is not known`);
+  if (upstream === null) throw new NotDone(`${step.to} cannot be reached`);
+  const standby = reachedNode(topology, step.node);
+  if (standby !== null && !isTornFor(standby, upstream)) return null;
+  const on = (standby?.replayed ?? standby?.received)?.timeline;
+  const left = (upstream.history?.ancestors ?? []).toReversed();
+  const ends = standby === null ? left : left.filter((entry) => entry.timeline === on);
+  if (ends.length === 0) throw new NotDone(`where ${step.to} left the old timeline is not known`);
+  const segmentSize = segmentSizeOf(upstream);
+  return { node: nodeConfig(world, step.node), upstream, standby, ends, segmentSize };
+}
+
+/** Makes the upstream keep what the node will ask for: a node that is down may name any slot. Nothing of the node is
+ * touched. */
+async function secureWal({ upstream, standby, node, ends }: Case, world: World): Promise<void> {
+  const session = await world.session(upstream.name);
+  if (standby !== null) {
+    const named = settingText(standby, "primary_slot_name");
+    mustAct(await ensureSlot(session, physicalSlotName(node.name, named)));
   }
-  const size = parseSegmentSize(upstream.settings.wal_segment_size?.value ?? "");
+  const [end] = ends;
+  if (end === undefined) return;
+  const need = { timeline: upstream.timeline ?? 1, lsn: end.end };
+  const { covered } = await walCovers(session, need);
+  if (covered !== false) return;
+  throw new NotDone(
+    `${upstream.name} no longer has the WAL from ${formatLsn(end.end)} on: ${node.name} must be rebuilt`,
+  );
+}
+
+/** The file in which the cut lies, and where. */
+function cutAt(end: TimelineEntry, segmentSize: bigint): Omit<Cut, "files"> {
   return {
-    fileName: formatSegmentName(left.timeline, left.end, size ?? defaultSegmentSize),
-    dataDirectory: reachedNode(topology, step.node)?.settings.data_directory?.value ?? null,
+    last: formatSegmentName(end.timeline, end.end, segmentSize),
+    offset: Number(end.end % segmentSize),
+    segmentSize: Number(segmentSize),
   };
 }
 
-/** What to type where no pg_ctl of ours reaches the node's files. */
-function commandsFor(node: NodeConfig, segment: TornSegment): string {
-  const wal = `${segment.dataDirectory ?? "DATA_DIRECTORY"}/pg_wal/${segment.fileName}`;
-  const start = node.control?.start ?? `start ${node.name}`;
-  const stop = node.control?.stop ?? `stop ${node.name}`;
-  return `on ${node.name}: ${stop}; mv ${wal} ${wal}.torn; ${start}`;
-}
-
-async function healNow(
-  step: HealStep,
-  world: World,
-  tools: { readonly control: ServerControl; readonly setAside: (name: string) => Promise<string> },
-): Promise<void> {
-  const { fileName } = await findTornSegment(step, world);
-  const limit = { timeoutMs: world.remainingMs(), signal: world.signal };
-  await tools.control.stop({ ...limit, how: "certain" });
-  const kept = await tools.setAside(fileName);
-  await tools.control.start({ timeoutMs: world.remainingMs() });
+/** Cuts the node's log off where the upstream's line left the latest timeline that it has files of. */
+async function cutTail(found: Case, world: World, control: ServerControl): Promise<CutOff> {
+  const { node, ends, segmentSize } = found;
+  const { wal } = control;
+  if (wal === null) throw new NotDone(`there is no pg_ctl of ${node.name}`);
+  const names = await wal.list();
+  const end = ends.find((entry) => names.includes(cutAt(entry, segmentSize).last));
+  if (end === undefined) {
+    throw new NotDone(`the WAL of ${node.name} does not reach ${found.upstream.name}'s timeline`);
+  }
+  const files = filesToSetAside(names, { switchpoint: end.end, segmentSize });
+  const off = await wal.cut({ ...cutAt(end, segmentSize), files });
   world.note({
     code: "torn-tail-repair",
     severity: "note",
-    node: step.node,
-    message: `the torn end of ${step.node}'s WAL was moved aside and is kept as ${kept}`,
-    hint: "remove it once the node is known to be well",
+    node: node.name,
+    message: `the WAL of ${node.name} was cut off at ${formatLsn(end.end)}; the files as they were are in ${off.directory}`,
+    hint: "remove them once the node is known to be well",
   });
+  return off;
 }
 
-export const healPerformer: Performer<HealStep> = {
-  pollMs: 20,
+/** The very commands that heal it by hand, in the order to type them on its machine. */
+function commandsFor({ node, upstream, standby, ends, segmentSize }: Case): string {
+  const data =
+    node.control?.pgCtl?.data ??
+    (standby === null ? null : settingText(standby, "data_directory")) ??
+    "DATA_DIRECTORY";
+  const given = (command: string | null | undefined, otherwise: string): string =>
+    command ?? `pg_ctl -D ${quoteWord(data)} ${otherwise}`;
+  const [end] = ends;
+  if (end === undefined) return "";
+  const { last, offset } = cutAt(end, segmentSize);
+  return [
+    given(node.control?.stop, "-m fast stop"),
+    `cd ${quoteWord(`${data}/pg_wal`)}`,
+    "umask 077",
+    "mkdir cut-off",
+    `ls | awk 'length($0) == 24 && substr($0, 9) >= "${last.slice(8)}"' | xargs -I FILE mv FILE cut-off/`,
+    `head -c ${offset} cut-off/${last} > ${last}`,
+    `truncate -s ${segmentSize} ${last}`,
+    given(node.control?.start, "start"),
+    `remaster repoint ${quoteWord(node.name)} --to ${quoteWord(upstream.name)}`,
+  ].join(" && ");
+}
 
-  async holds(step, world) {
-    const [standby, upstream] = await Promise.all([
-      world.session(step.node),
-      world.session(step.to),
-    ]);
-    return followState(standby, upstream, { slotName: null });
-  },
+function tellCommands(found: Case, world: World): never {
+  const { node, upstream, standby } = found;
+  const meanwhile = standby === null ? "" : "; until then it is left as it is, and answers queries";
+  world.note({
+    code: "torn-tail-repair",
+    severity: "problem",
+    node: node.name,
+    message: `${node.name} cannot follow ${upstream.name} before the torn end of its WAL is cut off, on its machine and as the owner of its files${meanwhile}`,
+    hint: commandsFor(found),
+  });
+  throw new Unfinished(`the topology file gives no control.pg_ctl of ${node.name}`);
+}
 
-  async act(step, world) {
-    const node = nodeConfig(world, step.node);
-    const control = await world.control(node);
-    const setAside = control?.setWalAside ?? null;
-    if (control === null || setAside === null) {
-      const segment = await findTornSegment(step, world);
-      throw new NotDone(`${step.node} has a torn end of WAL; ${commandsFor(node, segment)}`);
+/** For what must be done although the time is up, milliseconds. */
+const patienceMs = 10_000;
+
+/** Stops it, cuts, starts it. One that does not come up gets its WAL back, so that it is as it was before. */
+async function restartWithout(found: Case, world: World, control: ServerControl): Promise<void> {
+  const limit = { timeoutMs: world.remainingMs(), signal: world.signal };
+  let off: CutOff | null = null;
+  try {
+    await control.stop({ ...limit, how: "certain" });
+    off = await cutTail(found, world, control);
+    await control.start({ ...limit, timeoutMs: world.remainingMs() });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (off !== null) {
+      await control.stop({ timeoutMs: patienceMs, how: "certain" });
+      await off.putBack();
     }
-    await healNow(step, world, { control, setAside });
-  },
-};
+    if (found.standby !== null) await control.start({ timeoutMs: patienceMs });
+    throw new Unfinished(`it is as it was before: ${why}`, { cause: error });
+  }
+}
+
+export function createHealPerformer(repoint: Performer<RepointStep>): Performer<HealStep> {
+  const following = ({ node, to }: HealStep): RepointStep => {
+    return { verb: "repoint", node, to, until: "follow" };
+  };
+  return {
+    pollMs: 20,
+
+    async holds(step, world) {
+      try {
+        return await repoint.holds(following(step), world);
+      } catch (error) {
+        // Down, which is what a torn end may bring a node to: the act sees to that.
+        return { holds: false, why: error instanceof Error ? error.message : String(error) };
+      }
+    },
+
+    async act(step, world) {
+      const found = await examine(step, world);
+      if (found !== null) {
+        await secureWal(found, world);
+        const control = await world.control(found.node);
+        if (control?.wal == null) return tellCommands(found, world);
+        await restartWithout(found, world, control);
+      }
+      await repoint.act(following(step), world);
+    },
+  };
+}

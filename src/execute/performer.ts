@@ -21,6 +21,14 @@ export class NotDone extends Error {
   }
 }
 
+/** The act ended for certain, short of its goal, and not without effect: waiting longer cannot help. */
+export class Unfinished extends Error {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = "Unfinished";
+  }
+}
+
 export interface Performer<S extends Step> {
   /** Reads whether the goal is already true. Changes nothing. */
   holds(step: S, world: World): Promise<Holding>;

@@ -2,7 +2,7 @@
 
 import { createExchangePerformer } from "./exchange.ts";
 import { createRepointPerformer } from "./following.ts";
-import { healPerformer } from "./healing.ts";
+import { createHealPerformer } from "./healing.ts";
 import { createUnquiescePerformer, quiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
 import type { Performers } from "./performer.ts";
@@ -11,13 +11,14 @@ import { createStopPerformer } from "./stopping.ts";
 
 export function createPerformers(): Performers {
   const memory = createMemory();
+  const repoint = createRepointPerformer(memory);
   return {
     quiesce: quiescePerformer,
     unquiesce: createUnquiescePerformer(memory),
     exchange: createExchangePerformer(memory),
     promote: promotePerformer,
-    repoint: createRepointPerformer(memory),
+    repoint,
     stop: createStopPerformer(memory),
-    heal: healPerformer,
+    heal: createHealPerformer(repoint),
   };
 }

@@ -7,7 +7,7 @@ import type { StepResult } from "../plan/report.ts";
 import type { Step } from "../plan/step.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Journal } from "./journal.ts";
-import { type BoundStep, bindStep, NotDone, type Performers } from "./performer.ts";
+import { type BoundStep, bindStep, NotDone, type Performers, Unfinished } from "./performer.ts";
 import { waitUntilHolds } from "./wait.ts";
 import type { World } from "./world.ts";
 
@@ -100,6 +100,7 @@ async function performStep(
     await bound.act();
   } catch (error) {
     if (error instanceof NotDone) return end("failed", error.message, { touched: false });
+    if (error instanceof Unfinished) return end("failed", error.message, { touched: true });
     unknown = text(error);
     // The act may or may not have had its effect: only the servers can tell, so look for as long as there is time.
   }

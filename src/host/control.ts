@@ -16,6 +16,7 @@ import {
   pidFileStatus,
 } from "./data-directory.ts";
 import { killProcessesIn } from "./processes.ts";
+import { type WalFolder, walFolder } from "./wal-folder.ts";
 
 /** How to start and stop a server, as the topology file says it. */
 export interface ControlWish {
@@ -37,8 +38,8 @@ export interface ServerControl {
   start(limit: TimeLimit): Promise<void>;
   /** `certain` unless told otherwise; the user's own command decides by itself how it stops. */
   stop(limit: TimeLimit & { readonly how?: StopWish }): Promise<void>;
-  /** Moves a segment file of pg_wal out of the way of a stopped server; gives its new name. Null without pg_ctl. */
-  readonly setWalAside: ((fileName: string) => Promise<string>) | null;
+  /** Null without pg_ctl, which alone says where the data directory is. */
+  readonly wal: WalFolder | null;
 }
 
 /** Null where the topology file gives no way at all. */
@@ -56,7 +57,7 @@ export function createControl(wish: ControlWish): ServerControl | null {
       if (pgCtl === null) throw new ControlError("the topology file gives no control.stop");
       return stopByPgCtl(pgCtl, limit);
     },
-    setWalAside: pgCtl === null ? null : (fileName) => setWalAside(pgCtl.data, fileName),
+    wal: pgCtl === null ? null : walFolder(pgCtl.data),
   };
 }
 
@@ -186,38 +187,4 @@ function withoutPg(): Record<string, string> {
     if (value !== undefined && !name.startsWith("PG")) environment[name] = value;
   }
   return environment;
-}
-
-async function setWalAside(data: string, fileName: string): Promise<string> {
-  if (!/^[0-9A-F]{24}(?:\.partial)?$/.test(fileName)) {
-    throw new ControlError(`${fileName} is no WAL segment file name`);
-  }
-  const directory = await openDataDirectory(data);
-  if ((await livenessOf(directory)).processes.length > 0) {
-    throw new ControlError(`the server in ${directory.path} runs: its WAL stays where it is`);
-  }
-  // PostgreSQL passes over files in pg_wal that are not named like its own (13 to 18).
-  const kept = `${fileName}.set-aside-${Date.now()}`;
-  const result = await runAsOwner(directory, "mv", [
-    join(directory.path, "pg_wal", fileName),
-    join(directory.path, "pg_wal", kept),
-  ]);
-  checkResult(`moving ${fileName} aside`, result);
-  return kept;
-}
-
-/** Runs a program on files of the data directory as their owner. */
-export function runAsOwner(
-  directory: DataDirectory,
-  file: string,
-  args: readonly string[],
-): Promise<CommandResult> {
-  return runCommand({
-    file,
-    args,
-    account: directory.account,
-    cwd: directory.path,
-    environment: { ...withoutPg(), LC_ALL: "C" },
-    deadlineMs: 30_000,
-  });
 }

@@ -6,21 +6,29 @@
 import { rankCandidates, type Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { type Topology, upstreamChain } from "../topology/topology.ts";
+import type { Topology } from "../topology/topology.ts";
 import {
   checkChangeable,
   checkNobodyReceives,
   checkPrimaryGone,
   checkReachable,
-  checkSettings,
   presumedPrimaries,
 } from "./checks.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
+import { foreseeTorn, isTornFor } from "../topology/torn.ts";
 import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
-import { checkAncestry } from "./repoint.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
+import {
+  findingsOn,
+  findMovable,
+  healStages,
+  isHeldUp,
+  type Move,
+  movesOf,
+  repointStages,
+} from "./siblings.ts";
 
 export interface FailoverRequest {
   /** Null: the best candidate. */
@@ -29,12 +37,6 @@ export interface FailoverRequest {
   readonly primaryIsDead: boolean;
   /** How old the last message of an upstream must be to count as silence, milliseconds. */
   readonly patienceMs: number;
-}
-
-/** A sibling with the node that it will follow. */
-interface Move {
-  readonly node: ReachedNode;
-  readonly to: string;
 }
 
 /** Presumed primaries that nothing vouches for: not the operator's word, and no control that could stop them. */
@@ -64,58 +66,6 @@ function checkCandidate(topology: Topology, ranking: Ranking, to: string | null)
       hint: "see `remaster compare-lsn`",
     }),
   ];
-}
-
-/** Each sibling goes to the candidate, but one that streams from another sibling stays below it. */
-function siblingMoves(
-  topology: Topology,
-  candidate: ReachedNode,
-): { readonly moves: readonly Move[]; readonly findings: readonly Finding[] } {
-  const siblings = standbysOf(topology).filter((node) => node.name !== candidate.name);
-  const findings: Finding[] = [];
-  const able = siblings.filter((node) => {
-    const against = [...checkSettings(node), ...checkAncestry(topology, node, candidate)].filter(
-      // What a sibling has beyond the candidate, the exchange brings to the candidate first.
-      (finding) => finding.code !== "ahead-of-upstream",
-    );
-    findings.push(...against);
-    return against.length === 0;
-  });
-  const names = new Set(able.map((node) => node.name));
-  const moves = able.map((node) => {
-    const [upstream] = upstreamChain(topology, node.name);
-    const stays =
-      upstream !== undefined &&
-      names.has(upstream) &&
-      !upstreamChain(topology, upstream).includes(node.name);
-    return { node, to: stays ? upstream : candidate.name };
-  });
-  return { moves, findings };
-}
-
-function repointStages(
-  topology: Topology,
-  moves: readonly Move[],
-  until: "set" | "follow",
-  reason: (to: string) => string,
-): readonly Stage[] {
-  const upstreams = [...new Set(moves.map((move) => move.to))];
-  return upstreams.flatMap((to) =>
-    stage(
-      reason(to),
-      moves
-        .filter((move) => move.to === to)
-        // Held-up replay keeps a node from following for as long as it lasts: it is told, and reported.
-        .filter((move) => until === "set" || move.node.replay === "running")
-        .map((move) =>
-          planned(
-            topology,
-            { verb: "repoint", node: move.node.name, to, until },
-            { required: false },
-          ),
-        ),
-    ),
-  );
 }
 
 function stopStage(topology: Topology, request: FailoverRequest): readonly Stage[] {
@@ -150,17 +100,6 @@ function isTold(topology: Topology, node: ReachedNode, candidate: string): boole
   return node.name === candidate || toldOf(topology, node) !== null;
 }
 
-function heldUp(moves: readonly Move[]): Finding[] {
-  return moves
-    .filter((move) => move.node.replay !== "running")
-    .map((move) =>
-      problem("replay-held-up", move.node.name, {
-        message: `replay on ${move.node.name} is ${move.node.replay}: it follows ${move.to} once it has replayed`,
-        hint: `then run \`remaster repoint ${move.node.name} --to ${move.to}\``,
-      }),
-    );
-}
-
 /** Nodes that a failover leaves behind: a standby among them can be brought to the new primary when it is back. */
 function leftBehind(topology: Topology, except: readonly string[], hint: (node: string) => string) {
   return [...topology.nodes.values()].flatMap((node): Finding[] => {
@@ -181,23 +120,27 @@ function finish(topology: Topology, primary: ReachedNode, request: FailoverReque
   const lost = [...topology.nodes.values()].some((node) => !node.reachable);
   const unfinished = [primary, ...siblings].some(isMarked);
   const wanted = request.to === null || request.to === name;
-  const { moves, findings } = siblingMoves(topology, primary);
+  const { able, findings } = findMovable(topology, primary);
   if (!wanted || (!lost && !unfinished)) {
     return refuseOn(checkPrimaryGone(topology)) ?? { kind: "already", findings };
   }
   const { patienceMs } = request;
   const alone = refuseOn(checkNobodyReceives(topology, { patienceMs, except: [name] }));
   if (alone !== null) return alone;
-  const stragglers = moves.filter(
+  const torn = new Set(able.filter((node) => isTornFor(node, primary)).map((node) => node.name));
+  const stragglers = movesOf(topology, able, { candidate: name, torn }).filter(
     ({ node }) => topology.edges.get(node.name)?.streaming !== true || isMarked(node),
   );
+  const reason = (to: string): string => `have them follow ${to}`;
   const stages = [
     ...clearStage(topology, primary),
-    ...repointStages(topology, stragglers, "follow", (to) => `have them follow ${to}`),
+    ...repointStages(topology, stragglers, { until: "follow", reason }),
+    ...healStages(topology, stragglers),
   ];
   // Which of them was the primary before can no longer be told.
   const hint = () => "see `remaster status` when it is back";
-  const said = [...findings, ...heldUp(stragglers), ...leftBehind(topology, [], hint)];
+  const told = findingsOn(topology, stragglers);
+  const said = [...findings, ...told, ...leftBehind(topology, [], hint)];
   if (stages.length === 0) return { kind: "already", findings: said };
   return decidePlan("failover", topology, { stages, findings: said });
 }
@@ -238,42 +181,52 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   if (candidate === null) throw new Error("the candidate is not reachable");
   const blocked = refuseOn(checkChangeable(candidate, { cancelQueries: false }));
   if (blocked !== null) return blocked;
-  const { moves, findings } = siblingMoves(topology, candidate);
-  const goesOn = candidate.name === pending && ranking.exchange === null ? "promotion" : "anew";
+  const { name } = candidate;
+  const { able, findings } = findMovable(topology, candidate);
+  const { candidateTorn, torn } = foreseeTorn(candidate, able);
+  const moves = movesOf(topology, able, { candidate: name, torn });
+  const goesOn = name === pending && ranking.exchange === null ? "promotion" : "anew";
   return decidePlan("failover", topology, {
     stages: [
       ...stopStage(topology, request),
-      ...composeStages(topology, candidate.name, { moves, goesOn }),
+      ...composeStages(topology, name, { moves, goesOn, candidateTorn }),
     ],
     noReturn: "promote",
     findings: [
       ...findings,
-      ...heldUp(moves),
+      ...findingsOn(topology, moves),
       ...leftBehind(
         topology,
         presumedPrimaries(topology),
-        (name) => `when it is back: \`remaster repoint ${name} --to ${candidate.name}\``,
+        (gone) => `when it is back: \`remaster repoint ${gone} --to ${name}\``,
       ),
     ],
   });
 }
 
-function composeStages(
-  topology: Topology,
-  name: string,
-  { moves, goesOn }: { readonly moves: readonly Move[]; readonly goesOn: GoesOn },
-): readonly Stage[] {
+interface Course {
+  readonly moves: readonly Move[];
+  readonly goesOn: GoesOn;
+  /** Who streams from a standby whose end is torn catches that end: there the telling has to wait. */
+  readonly candidateTorn: boolean;
+}
+
+function composeStages(topology: Topology, name: string, course: Course): readonly Stage[] {
+  const { moves, goesOn, candidateTorn } = course;
   const required = { required: true };
   const exchange = planned(topology, { verb: "exchange", node: name, from: null }, required);
   const promote = planned(topology, { verb: "promote", node: name, require: null }, required);
-  const tell = (to: string): string => `tell them of ${to} before it leads`;
+  const tell = (late: readonly Move[], reason: (to: string) => string): readonly Stage[] =>
+    repointStages(topology, late, { until: "set", reason });
   return [
     ...quiesceStage(topology, name, goesOn),
     ...(goesOn === "promotion"
       ? []
       : stage(`bring ${name} what any reachable node has and it lacks`, [exchange])),
-    ...repointStages(topology, moves, "set", tell),
+    ...tell(candidateTorn ? [] : moves, (to) => `tell them of ${to} before it leads`),
     ...stage(`make ${name} the primary, on a new timeline`, [promote]),
-    ...repointStages(topology, moves, "follow", (to) => `see them follow ${to}`),
+    ...tell(candidateTorn ? moves.filter(isHeldUp) : [], (to) => `tell them of ${to}`),
+    ...repointStages(topology, moves, { until: "follow", reason: (to) => `see them follow ${to}` }),
+    ...healStages(topology, moves),
   ];
 }

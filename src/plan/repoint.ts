@@ -10,6 +10,7 @@ import { checkWalAvailable } from "./exchange.ts";
 import { standbysOf } from "../topology/structure.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+import { checkTorn } from "./torn.ts";
 
 export interface RepointRequest {
   readonly nodes: readonly string[];
@@ -61,6 +62,7 @@ export function checkCanFollow(topology: Topology, node: ReachedNode, to: Reache
     ...checkShape(topology, node, to),
     ...checkAncestry(topology, node, to),
     ...checkWalAvailable(to, node),
+    ...checkTorn(node, to),
   ];
 }
 

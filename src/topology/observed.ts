@@ -19,7 +19,7 @@ export const observedCatalogue = {
   "receiver-silent":
     "The receiver says that it streams, and has had no message for longer than its own patience usually is. A frozen upstream looks like that.",
   "torn-tail":
-    "The standby received WAL up to the end of a segment, in the middle of a record, and its upstream is gone. After a promotion elsewhere it may ask for WAL from beyond the switchpoint for ever.",
+    "The standby received WAL into a later segment than that of the last whole record, and its upstream is gone. Led to a primary of a later timeline as it is, it ends in a PANIC: that end must be cut off while it is stopped, which `heal` does.",
   "upstream-unreachable":
     "Standbys whose upstream cannot be reached: no WAL reaches them or anything below them.",
   "upstream-unknown":

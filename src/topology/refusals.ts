@@ -41,7 +41,7 @@ export const refusalCatalogue = {
     "Between the plan that was shown and the answer to the question the cluster changed, so that another plan would be made now.",
   "needs-yes": "The verb changes servers, and there is neither a terminal to ask on nor --yes.",
   "torn-tail-repair":
-    "After the promotion the node cannot follow until its last old-timeline WAL segment is moved away while it is stopped.",
+    "What was done, or is left to be done by hand, about the torn end of a standby's WAL: it is cut off at the switchpoint while the server is stopped. The files are kept as they were.",
   "upstream-setting":
     "Something else in primary_conninfo depends on the host that was replaced: a certificate's name, an entry of the passfile, a service.",
   "not-settled":

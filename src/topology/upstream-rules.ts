@@ -4,13 +4,13 @@
 import { formatAddress } from "../conninfo/hosts.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
 import { formatLsn } from "../wal/lsn.ts";
-import { isSegmentBoundary } from "../wal/segment.ts";
 import type { Finding } from "./finding.ts";
 import { findReference } from "./lines.ts";
 import type { ReachedNode } from "./node.ts";
 import { sendersOf } from "./senders.ts";
-import { segmentSizeOf, settingText } from "./settings.ts";
-import { type Edge, reachedNode, type Structure, standbysOf } from "./structure.ts";
+import { settingText } from "./settings.ts";
+import { type Edge, reachedNode, solePrimary, type Structure, standbysOf } from "./structure.ts";
+import { endsTorn, isTornFor } from "./torn.ts";
 
 /** A receiver gives up after wal_receiver_timeout (60 s unless set): older than that, its upstream is not to be trusted. */
 const silenceMs = 60_000;
@@ -105,20 +105,25 @@ export function silentReceivers(structure: Structure): readonly Finding[] {
   });
 }
 
-/** The primary was killed in the middle of a record that crosses a segment: such a standby may never follow another. */
+/** The primary was killed in the middle of a record that reaches into a later segment. While nobody leads that is only
+ * worth knowing; below a primary of a later timeline the node can neither follow nor be led there. */
 export function tornTails(structure: Structure): readonly Finding[] {
+  const leader = solePrimary(structure);
   return standbysOf(structure).flatMap((node) => {
-    const { receiveLsn, replayLsn } = node;
-    if (receiveLsn === null || replayLsn === null || receiveLsn <= replayLsn) return [];
-    if (node.replay !== "running" || node.receiver?.status === "streaming") return [];
-    if (!isSegmentBoundary(receiveLsn, segmentSizeOf(node))) return [];
+    const stranded = leader !== null && isTornFor(node, leader);
+    if (node.received === null || (!stranded && !endsTorn(node))) return [];
+    const replayed =
+      node.replayLsn === null ? "" : `, and replayed to ${formatLsn(node.replayLsn)}`;
     return [
       {
         code: "torn-tail",
-        severity: "warning",
+        severity: stranded ? "problem" : "warning",
         node: node.name,
-        message: `${node.name} received up to ${formatLsn(receiveLsn)}, the end of a segment, and replayed to ${formatLsn(replayLsn)}: its last record may be torn`,
-        hint: `if it does not follow after a promotion: \`remaster heal ${node.name} --to PRIMARY\``,
+        message: `${node.name} received up to ${formatLsn(node.received.lsn)}, in the middle of a record${replayed}: its end is torn`,
+        hint:
+          leader === null
+            ? "a failover takes it into account"
+            : `\`remaster heal ${node.name} --to ${leader.name}\``,
       },
     ];
   });

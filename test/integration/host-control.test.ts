@@ -98,18 +98,34 @@ describe.each(testMajors)("control by pg_ctl, PostgreSQL %i", (major) => {
     expect(await select1(cluster)).toBe(1);
   });
 
-  test("moves a segment aside only from a stopped server, and only a segment", async () => {
-    const setAside = control.setWalAside ?? expect.unreachable();
-    const name = "000000010000000000000001";
-    await expect(setAside(name)).rejects.toThrow(/runs: its WAL stays/);
+  test("cuts the log only of a stopped server, keeps what it cuts off, and puts it back", async () => {
+    const wal = control.wal ?? expect.unreachable();
+    const files = await wal.list();
+    const last = files.at(-1) ?? expect.unreachable();
+    const segmentSize = 16 * 1024 * 1024;
+    const wanted = { files: [last], last, offset: 8192, segmentSize };
+    await expect(wal.cut(wanted)).rejects.toThrow(/runs: its WAL stays/);
     await control.stop({ ...limit, how: "clean" });
-    await expect(setAside("../PG_VERSION")).rejects.toThrow(/no WAL segment file name/);
-    const kept = await setAside(name);
-    expect(existsSync(join(data, "pg_wal", name))).toBe(false);
-    expect(existsSync(join(data, "pg_wal", kept))).toBe(true);
+    await expect(wal.cut({ ...wanted, last: "../PG_VERSION" })).rejects.toThrow(
+      /no WAL segment file name/,
+    );
+    const path = join(data, "pg_wal", last);
+    const before = readFileSync(path);
+    const off = await wal.cut(wanted);
+    const cut = readFileSync(path);
+    expect(cut.length).toBe(segmentSize);
+    expect(cut.subarray(0, 8192).equals(before.subarray(0, 8192))).toBe(true);
+    expect(cut.subarray(8192).every((byte) => byte === 0)).toBe(true);
+    expect(readFileSync(join(off.directory, last)).equals(before)).toBe(true);
+    await off.putBack();
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(existsSync(off.directory)).toBe(false);
+    await control.start(limit);
+    expect(await select1(cluster)).toBe(1);
   });
 
   test("says why a server does not start, without its passwords", async () => {
+    await control.stop(limit);
     writeFileSync(join(data, "postgresql.auto.conf"), "port = 'password=secret'\n");
     const failure = await control.start(limit).then(
       () => null,

@@ -5,7 +5,7 @@ import { planFailover } from "../../../src/plan/failover.ts";
 import type { Decision } from "../../../src/plan/plan.ts";
 import type { Observation } from "../../../src/topology/node.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
-import { address, reached, receiver, setting, unreached } from "../topology/build.ts";
+import { address, history, reached, receiver, setting, unreached } from "../topology/build.ts";
 
 const dead = unreached({ name: "n1", answer: "refused", speaksPostgres: false });
 
@@ -166,6 +166,87 @@ describe("a failover", () => {
     expect(findings.map(({ code, node }) => `${code} ${node ?? ""}`)).toEqual([
       "setting-out-of-reach n3",
     ]);
+  });
+
+  // Received up to the end of a segment, in the middle of a record.
+  const torn = { replayedTo: "1@0/4FFFF00" };
+
+  test("heals who has a torn end, and tells nobody of a torn candidate before it leads", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000", torn),
+      orphan("n3", "1@0/5000000", torn),
+      orphan("n4", "1@0/4FFFF00"),
+    ]);
+    expect(outline(decision)).toEqual([
+      "quiesce n2 n3? n4?",
+      "exchange n2",
+      "promote n2",
+      "repoint n4? to n2 until follow",
+      "heal n3?",
+    ]);
+    expect(decision.kind === "plan" && decision.plan.findings).toMatchObject([
+      { code: "torn-tail", severity: "warning", node: "n3" },
+    ]);
+  });
+
+  test("a candidate that gets its torn end by the exchange is torn as well", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/4FFFE00"),
+      orphan("n3", "1@0/4FFFE00"),
+      orphan("n4", "1@0/5000000", { ...torn, promotable: false }),
+    ]);
+    expect(outline(decision).slice(1)).toEqual([
+      "exchange n2",
+      "promote n2",
+      "repoint n3? to n2 until follow",
+      "heal n4?",
+    ]);
+  });
+
+  test("an end within the segment of the last whole record is harmless", () => {
+    const ragged = { replayedTo: "1@0/5000060" };
+    const nodes = [dead, orphan("n2", "1@0/5000100", ragged), orphan("n3", "1@0/5000100", ragged)];
+    expect(outline(decide(nodes))).toContain("repoint n3? to n2 until set");
+  });
+
+  test("nobody stays below a sibling that is healed", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000", { ...torn, priority: 1 }),
+      orphan("n3", "1@0/5000000", { ...torn, to: ["n4"] }),
+      reached({ name: "n4", at: "1@0/4FFFF00", from: "n3" }),
+    ]);
+    expect(outline(decision).slice(3)).toEqual(["repoint n4? to n2 until follow", "heal n3?"]);
+  });
+
+  test("a torn and held-up sibling is left as it is", () => {
+    const decision = decide([
+      dead,
+      orphan("n2", "1@0/5000000", torn),
+      orphan("n3", "1@0/5000000", { ...torn, replay: "paused" }),
+      orphan("n4", "1@0/4FFFF00", { replay: "delayed" }),
+    ]);
+    expect(outline(decision)).toEqual([
+      "quiesce n2",
+      "exchange n2",
+      "promote n2",
+      "repoint n4? to n2 until set",
+    ]);
+    const hints = decision.kind === "plan" ? decision.plan.findings.map(({ hint }) => hint) : [];
+    expect(hints).toContain("then run `remaster heal n3 --to n2`");
+    expect(hints).toContain("then run `remaster repoint n4 --to n2`");
+  });
+
+  test("finishes by healing who is torn for the new primary", () => {
+    const nodes = [
+      dead,
+      reached({ name: "n2", at: "2@0/5000100", history: history(2, "1 0/4FFFF00") }),
+      orphan("n3", "1@0/5000000", torn),
+      orphan("n4", "1@0/4FFFF00"),
+    ];
+    expect(outline(decide(nodes))).toEqual(["repoint n4? to n2 until follow", "heal n3?"]);
   });
 
   test("goes on with the candidate that the others were told of", () => {

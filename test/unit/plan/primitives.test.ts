@@ -7,7 +7,7 @@ import type { Decision } from "../../../src/plan/plan.ts";
 import { planPromote } from "../../../src/plan/promote.ts";
 import { planQuiesce, planUnquiesce } from "../../../src/plan/quiesce.ts";
 import { planRepoint } from "../../../src/plan/repoint.ts";
-import type { Observation } from "../../../src/topology/node.ts";
+import type { Observation, ReachedNode } from "../../../src/topology/node.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
 import {
   address,
@@ -239,6 +239,19 @@ describe("repoint", () => {
     expect(decide([leader, astray], ["n3"], "n1")).toBe("diverged n3");
   });
 
+  test("refuses a node whose end is torn, and an upstream whose end others would get", () => {
+    const leads = reached({ name: "n2", at: "2@0/5000100", history: history(2, "1 0/4FFFF00") });
+    const torn = { at: "1@0/5000000", replayedTo: "1@0/4FFFF00" };
+    expect(decide([leads, orphan("n3", torn)], ["n3"], "n2")).toBe("torn-tail n3");
+    const resting = { startupWait: "Timeout/RecoveryRetrieveRetryInterval" };
+    const still = orphan("n2", { ...torn, ...resting });
+    const whole = orphan("n3", { at: "1@0/4FFFF00" });
+    expect(decide([dead, still, whole], ["n3"], "n2")).toBe("torn-tail n2");
+    expect(decide([dead, still, orphan("n3", { ...torn, ...resting })], ["n3"], "n2")).toBe(
+      "repoint n3",
+    );
+  });
+
   test("sets a held-up node, which follows once it has replayed", () => {
     expect(decide([primary, n2, orphan("n3", { replay: "delayed" })], ["n3"], "n2")).toBe(
       "repoint n3",
@@ -246,12 +259,34 @@ describe("repoint", () => {
   });
 });
 
-describe("stop and heal", () => {
-  test("need a control", () => {
+describe("stop", () => {
+  test("needs a control", () => {
     const nodes = topology(dead, orphan("n2"), orphan("n3", { hasControl: true }));
     expect(outline(planStop(nodes, { nodes: ["n2"] }))).toBe("no-control n2");
     expect(outline(planStop(nodes, { nodes: ["n3"] }))).toBe("stop n3");
-    expect(outline(planHeal(nodes, { node: "n2", to: "n3" }))).toBe("no-control n2");
+  });
+});
+
+describe("heal", () => {
+  const leads = reached({ name: "n2", at: "2@0/5000100", history: history(2, "1 0/5000060") });
+
+  test("is decided without a control, and for a node that is down", () => {
+    const nodes = topology(dead, leads, orphan("n3"));
     expect(outline(planHeal(nodes, { node: "n3", to: "n2" }))).toBe("heal n3");
+    expect(outline(planHeal(nodes, { node: "n1", to: "n2" }))).toBe("heal n1");
+  });
+
+  test("needs the upstream, and another one than the node itself", () => {
+    const nodes = topology(dead, leads, orphan("n3"));
+    expect(outline(planHeal(nodes, { node: "n3", to: "n1" }))).toBe("node-unreachable n1");
+    expect(outline(planHeal(nodes, { node: "n3", to: "n3" }))).toBe("cannot-follow-itself n3");
+  });
+
+  test("leaves a node alone that diverged, leads, or would lose its pause", () => {
+    const heal = (node: ReachedNode) =>
+      outline(planHeal(topology(dead, leads, node), { node: node.name, to: "n2" }));
+    expect(heal(orphan("n3", { at: "1@0/6000000" }))).toBe("diverged n3");
+    expect(heal(reached({ name: "n3" }))).toBe("not-a-standby n3");
+    expect(heal(orphan("n3", { replay: "paused" }))).toBe("replay-held-up n3");
   });
 });

@@ -105,6 +105,7 @@ export const upstreams: readonly Situation[] = [
         at: "1@0/6000000",
         replayedTo: "1@0/5FFFF40",
         configuredUpstream: address("n1"),
+        startupWait: "Timeout/RecoveryRetrieveRetryInterval",
       }),
     ],
     findings: [
@@ -112,6 +113,41 @@ export const upstreams: readonly Situation[] = [
       ["node-unreachable", "problem", "n1"],
       ["upstream-unreachable", "problem", "n1"],
       ["torn-tail", "warning", "n2"],
+    ],
+  },
+  {
+    what: "a tail that is torn for the new primary",
+    nodes: [
+      reached({ name: "n1", at: "2@0/7000000", history: history(2, "1 0/5FFFF60") }),
+      reached({
+        name: "n2",
+        role: "standby",
+        at: "1@0/6000000",
+        replayedTo: "1@0/5FFFF60",
+      }),
+    ],
+    findings: [
+      ["torn-tail", "problem", "n2"],
+      ["upstream-missing", "warning", "n2"],
+    ],
+    hint: "remaster heal n2 --to n1",
+  },
+  {
+    what: "WAL that is being replayed, into a later segment",
+    nodes: [
+      unreached({ name: "n1" }),
+      reached({
+        name: "n2",
+        role: "standby",
+        at: "1@0/6000000",
+        replayedTo: "1@0/5000000",
+        configuredUpstream: address("n1"),
+      }),
+    ],
+    findings: [
+      ["no-primary", "problem"],
+      ["node-unreachable", "problem", "n1"],
+      ["upstream-unreachable", "problem", "n1"],
     ],
   },
   {
