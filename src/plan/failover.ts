@@ -78,15 +78,22 @@ function stopStage(topology: Topology, request: FailoverRequest): readonly Stage
   );
 }
 
-function quiesceStage(topology: Topology, candidate: string, goesOn: GoesOn): readonly Stage[] {
+/** Who will not follow is left alone: what it has is on another line, or its settings are out of reach. */
+function quiesceStage(
+  topology: Topology,
+  name: string,
+  { moves, goesOn }: Composition,
+): readonly Stage[] {
+  const concerned = new Set([name, ...moves.map(({ node }) => node.name)]);
   const steps = standbysOf(topology)
+    .filter((node) => concerned.has(node.name))
     .filter((node) => checkChangeable(node, { cancelQueries: false }).length === 0)
-    .filter((node) => goesOn === "anew" || !isTold(topology, node, candidate))
+    .filter((node) => goesOn === "anew" || !isTold(topology, node, name))
     .map((node) =>
       planned(
         topology,
         { verb: "quiesce", node: node.name, cancelQueries: false },
-        { required: node.name === candidate },
+        { required: node.name === name },
       ),
     );
   return stage("still every standby, so that what each one has is certain", steps);
@@ -95,6 +102,13 @@ function quiesceStage(topology: Topology, candidate: string, goesOn: GoesOn): re
 /** `promotion`: from where an earlier run had told the siblings, so that the candidate lacked nothing and may have been
  * asked to promote itself. It must not be stilled again: without its restore_command it would take a timeline anew. */
 type GoesOn = "anew" | "promotion";
+
+interface Composition {
+  readonly moves: readonly Move[];
+  readonly goesOn: GoesOn;
+  /** Who streams from a standby whose end is torn catches that end: there the telling has to wait. */
+  readonly candidateTorn: boolean;
+}
 
 function isTold(topology: Topology, node: ReachedNode, candidate: string): boolean {
   return node.name === candidate || toldOf(topology, node) !== null;
@@ -204,22 +218,19 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   });
 }
 
-interface Course {
-  readonly moves: readonly Move[];
-  readonly goesOn: GoesOn;
-  /** Who streams from a standby whose end is torn catches that end: there the telling has to wait. */
-  readonly candidateTorn: boolean;
-}
-
-function composeStages(topology: Topology, name: string, course: Course): readonly Stage[] {
-  const { moves, goesOn, candidateTorn } = course;
+function composeStages(
+  topology: Topology,
+  name: string,
+  composition: Composition,
+): readonly Stage[] {
+  const { moves, goesOn, candidateTorn } = composition;
   const required = { required: true };
   const exchange = planned(topology, { verb: "exchange", node: name, from: null }, required);
   const promote = planned(topology, { verb: "promote", node: name, require: null }, required);
   const tell = (late: readonly Move[], reason: (to: string) => string): readonly Stage[] =>
     repointStages(topology, late, { until: "set", reason });
   return [
-    ...quiesceStage(topology, name, goesOn),
+    ...quiesceStage(topology, name, composition),
     ...(goesOn === "promotion"
       ? []
       : stage(`bring ${name} what any reachable node has and it lacks`, [exchange])),
