@@ -111,6 +111,8 @@ export interface Led {
   readonly timeline: number;
   /** Standby to its upstream. */
   readonly followers: Readonly<Record<string, string>>;
+  /** Node to slots there that nobody uses, and that no failover made. */
+  readonly idle?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Sees that the node leads on that timeline, that a row written to it now reaches each follower through its upstream, and
@@ -118,7 +120,7 @@ export interface Led {
 export async function expectLed(
   cluster: TestCluster,
   operator: Operator,
-  { by, timeline, followers }: Led,
+  { by, timeline, followers, idle = {} }: Led,
 ): Promise<void> {
   const names = Object.keys(followers);
   const table = `after_${timeline}`;
@@ -131,19 +133,25 @@ export async function expectLed(
   expect(report.topology?.primaries).toEqual([by]);
   const seen = [by, ...names].map((name) => {
     const { upstream, streaming, quiesced, repointing, slots, ...node } = nodeIn(report, name);
-    const idle = slots.filter((slot) => !slot.active).map((slot) => slot.slotName);
+    const unused = slots.filter((slot) => !slot.active).map((slot) => slot.slotName);
     return {
       name,
       upstream,
       streaming,
       timeline: node.timeline,
       marks: [quiesced, repointing],
-      idle,
+      idle: unused,
     };
   });
-  const clean = { timeline, marks: [false, null], idle: [] };
+  const clean = { timeline, marks: [false, null] };
   expect(seen).toEqual([
-    { name: by, upstream: null, streaming: null, ...clean },
-    ...names.map((name) => ({ name, upstream: followers[name], streaming: true, ...clean })),
+    { name: by, upstream: null, streaming: null, idle: idle[by] ?? [], ...clean },
+    ...names.map((name) => ({
+      name,
+      upstream: followers[name],
+      streaming: true,
+      idle: idle[name] ?? [],
+      ...clean,
+    })),
   ]);
 }
