@@ -3,7 +3,18 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", "node_modules", "test/servers", "test/bench/floors", "build", "coverage", "*.config.js", "bin"] },
+  {
+    ignores: [
+      "dist",
+      "node_modules",
+      "test/servers",
+      "test/bench/floors",
+      "build",
+      "coverage",
+      "*.config.js",
+      "bin",
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

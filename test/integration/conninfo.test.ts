@@ -138,8 +138,8 @@ describe.each(testMajors)("connection strings, as libpq %i reads them", (major) 
         const upstream = cluster.server("n3");
         await using session = await open(standby.conninfo);
         // The slot that it has stands on n1 only.
-      await session.query("ALTER SYSTEM SET primary_slot_name = ''");
-      const [before] = await session.query("SELECT current_setting('primary_conninfo') AS value");
+        await session.query("ALTER SYSTEM SET primary_slot_name = ''");
+        const [before] = await session.query("SELECT current_setting('primary_conninfo') AS value");
         const original = before?.["value"] ?? "";
         const base = inForm(form, original);
         const set = async (value: string): Promise<void> => {
