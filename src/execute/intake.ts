@@ -11,21 +11,26 @@ import type { Memory } from "./memory.ts";
 import type { Performer } from "./performer.ts";
 import { dropMadeSlots } from "./slots.ts";
 
-export const quiescePerformer: Performer<QuiesceStep> = {
-  pollMs: 2,
+export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
+  return {
+    pollMs: 2,
 
-  holds: async (step, world) => quiesceHolds(await world.session(step.node)),
+    holds: async (step, world) => quiesceHolds(await world.session(step.node)),
 
-  async act(step, world) {
-    mustAct(
-      await quiesce(await world.session(step.node), {
-        blockers: step.cancelQueries ? "end" : "keep",
-        timeoutMs: world.remainingMs(),
-        signal: world.signal,
-      }),
-    );
-  },
-};
+    async act(step, world) {
+      mustAct(
+        await quiesce(await world.session(step.node), {
+          blockers: step.cancelQueries ? "end" : "keep",
+          timeoutMs: world.remainingMs(),
+          signal: world.signal,
+        }),
+      );
+    },
+
+    /** A node that was quiesced before the run is brought back to that: what was made for it elsewhere goes. */
+    settle: (step, world) => dropMadeSlots(step.node, { world, memory }),
+  };
+}
 
 /** Takes away every mark: also that of a repoint which was not settled. */
 export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceStep> {

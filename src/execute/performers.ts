@@ -3,7 +3,7 @@
 import { createExchangePerformer } from "./exchange.ts";
 import { createRepointPerformer } from "./following.ts";
 import { createHealPerformer } from "./healing.ts";
-import { createUnquiescePerformer, quiescePerformer } from "./intake.ts";
+import { createQuiescePerformer, createUnquiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
 import type { Performers } from "./performer.ts";
 import { promotePerformer } from "./promotion.ts";
@@ -13,7 +13,7 @@ export function createPerformers(): Performers {
   const memory = createMemory();
   const repoint = createRepointPerformer(memory);
   return {
-    quiesce: quiescePerformer,
+    quiesce: createQuiescePerformer(memory),
     unquiesce: createUnquiescePerformer(memory),
     exchange: createExchangePerformer(memory),
     promote: promotePerformer,
