@@ -68,7 +68,7 @@ export const unquiesce: VerbDefinition = {
 
 function quiescedNodes(topology: Topology): readonly string[] {
   return [...topology.nodes.values()]
-    .filter((node) => node.reachable && node.marks.quiesced)
+    .filter((node) => node.reachable && node.marks.quiesced && node.receiver === null)
     .map((node) => node.name);
 }
 

@@ -87,7 +87,8 @@ function reachedFields(
     lagSeconds: lag?.seconds ?? null,
     diverged: lag?.diverged ?? false,
     replay: node.role === "primary" ? null : node.replay,
-    quiesced: node.marks.quiesced,
+    // A mark is a claim; a receiver that runs all the same gives the lie to it.
+    quiesced: node.marks.quiesced && node.receiver === null,
     repointing: addressText(node.marks.repointing),
     fenced: node.marks.fenced,
     standbySignal: node.standbySignal,

@@ -25,6 +25,7 @@ export interface CliNode {
   readonly position: string | null;
   readonly receiveLsn: string | null;
   readonly replayLsn: string | null;
+  readonly replay: string | null;
   readonly upstream: string | null;
   readonly streaming: boolean | null;
   readonly diverged: boolean | null;
