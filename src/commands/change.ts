@@ -53,10 +53,17 @@ function refusalReport(
 }
 
 /** Nothing to do is done, unless what falls short of the goal is out of the verb's reach. */
-function alreadyReport(change: Change, topology: Topology, findings: readonly Finding[]): Report {
+function alreadyReport(
+  change: Change,
+  topology: Topology,
+  findings: readonly Finding[],
+  context: Context,
+): Report {
   const shortfall = change.shortfall?.(topology, topology) ?? [];
+  const nothing = ["#!/bin/sh", `# remaster ${change.verb}: nothing to do`];
   return {
     ...base(change, topology),
+    ...(context.options.script ? { text: nothing } : {}),
     outcome: shortfall.length > 0 ? "incomplete" : "done",
     findings: [...findings, ...shortfall],
     word: change.word?.(topology) ?? null,
@@ -188,7 +195,7 @@ export async function runChange(change: Change, context: Context): Promise<Repor
     case "refused":
       return refusalReport(change, topology, decision);
     case "already":
-      return alreadyReport(change, topology, decision.findings);
+      return alreadyReport(change, topology, decision.findings, context);
     case "plan":
       break;
   }

@@ -5,6 +5,7 @@
 import { readMarks } from "../conninfo/override.ts";
 import { sameAddress } from "../topology/edges.ts";
 import type { RepointStep } from "../plan/step.ts";
+import type { SettleNote } from "../conninfo/settle.ts";
 import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgres/follow.ts";
 import { observePosition } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
@@ -57,13 +58,16 @@ async function tell(step: RepointStep, world: World, memory: Memory): Promise<vo
   }
 }
 
+/** What a standby that was seen to stream has shown to be in order. */
+const proven: readonly SettleNote["kind"][] = ["password-file", "certificate-name"];
+
 async function settleSetting(step: RepointStep, world: World): Promise<void> {
   const session = await world.session(step.node);
   const address = nodeConfig(world, step.to).replication;
   const settled = await settle(session, address, { timeoutMs: world.remainingMs() });
   mustAct(settled);
   if (!settled.done) return;
-  for (const note of settled.notes) {
+  for (const note of settled.notes.filter(({ kind }) => !proven.includes(kind))) {
     world.note({
       code: "upstream-setting",
       severity: "note",

@@ -156,7 +156,7 @@ export function checkPrimaryGone(topology: Topology, allowed: readonly string[] 
     .map((name) =>
       problem("primary-answers", name, {
         message: `${name} answers and is a primary`,
-        hint: "for a planned change use a switchover; else stop that server first",
+        hint: "for a planned change stop that server cleanly first, then fail over",
       }),
     );
   const presumed = new Set(presumedPrimaries(topology));

@@ -17,6 +17,7 @@ import {
 import { reachedNode, standbysOf } from "../topology/structure.ts";
 import { foreseeTorn, isTornFor } from "../topology/torn.ts";
 import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
+import { findUnfollowing } from "./following.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
@@ -135,6 +136,8 @@ function finish(topology: Topology, primary: ReachedNode, request: FailoverReque
   const unfinished = [primary, ...siblings].some(isMarked);
   const wanted = request.to === null || request.to === name;
   const { able, findings } = findMovable(topology, primary);
+  const leads = request.to === name && findUnfollowing(topology, name).length === 0;
+  if (leads && !unfinished) return { kind: "already", findings };
   if (!wanted || (!lost && !unfinished)) {
     return refuseOn(checkPrimaryGone(topology)) ?? { kind: "already", findings };
   }

@@ -107,10 +107,25 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
   return refusal ?? plan(topology, request);
 }
 
-function plan(topology: Topology, { node, require }: PromoteRequest): Decision {
+/** What the operator accepts to lose stands in the plan, with its size. */
+function lostBy(topology: Topology, request: PromoteRequest): readonly Finding[] {
+  if (!request.acceptDataLoss) return [];
+  const { exchange } = rankCandidates(topology, { to: request.node });
+  if (exchange === null) return [];
+  return [
+    problem("others-are-ahead", request.node, {
+      message: `${exchange.bytes.toString()} bytes of WAL that only ${exchange.from} has will be lost`,
+      hint: `remaster exchange --to ${request.node} would keep them`,
+    }),
+  ];
+}
+
+function plan(topology: Topology, request: PromoteRequest): Decision {
+  const { node, require } = request;
   const step = planned(topology, { verb: "promote", node, require }, { required: true });
   return decidePlan("promote", topology, {
     stages: stage(`make ${node} the primary, on a new timeline`, [step]),
     noReturn: "promote",
+    findings: lostBy(topology, request),
   });
 }

@@ -72,11 +72,12 @@ export function quiesceMarks(structure: Structure): readonly Finding[] {
   return aboutEach(ourNodes(structure), (node) => {
     if (!node.marks.quiesced) return node.marks.restoreQuiesced ? [restoreQuiesced(node)] : [];
     if (node.role === "standby" && node.receiver !== null) return [quiesceWithoutEffect(node)];
-    return [quiesced(node)];
+    return [quiesced(structure, node)];
   });
 }
 
-function quiesced(node: ReachedNode): Said {
+/** Beside a primary that writes, a standby that takes nothing is no standby; without one it only waits. */
+function quiesced(structure: Structure, node: ReachedNode): Said {
   if (node.role === "primary") {
     return {
       code: "quiesced",
@@ -86,7 +87,7 @@ function quiesced(node: ReachedNode): Said {
   }
   return {
     code: "quiesced",
-    severity: severityOfMark(node),
+    severity: structure.primaries.length > 0 ? "problem" : severityOfMark(node),
     message: `${node.name} is quiesced: it takes no WAL from its upstream`,
     hint: `\`remaster unquiesce ${node.name}\``,
   };

@@ -4,7 +4,7 @@
 /** Every refusal code with the paragraph that explains it. */
 export const refusalCatalogue = {
   "primary-answers":
-    "A primary answers, so nothing may be promoted beside it. A planned change is a switchover; where it must go, stop or fence it first.",
+    "A primary answers, so nothing may be promoted beside it. For a planned change stop it cleanly first, then fail over: the standbys have all it wrote.",
   "primary-may-answer":
     "Something that speaks PostgreSQL answers where the primary was, though it does not let us in: a server in crash recovery, one that is starting, shutting down or full. It is alive, and may take writes the next moment.",
   "still-receiving":

@@ -61,7 +61,12 @@ function themeFor(look: Look) {
   const { strong, faint, plain } = stylesFor(look);
   return {
     prefix: { idle: strong("?"), done: strong("?") },
-    style: { message: strong, answer: plain, defaultAnswer: faint },
+    // inquirer calls these with a second argument, its own state, which a style of chalk would print as well.
+    style: {
+      message: (text: string) => strong(text),
+      answer: (text: string) => plain(text),
+      defaultAnswer: (text: string) => faint(text),
+    },
   };
 }
 

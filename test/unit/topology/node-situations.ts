@@ -48,7 +48,7 @@ export const nodes: readonly Situation[] = [
   {
     what: "quiesced",
     nodes: pair({ ...gone, marks: { quiesced: true, restoreQuiesced: true } }, { to: [] }),
-    findings: [["quiesced", "warning", "n2"]],
+    findings: [["quiesced", "problem", "n2"]],
     hint: "remaster unquiesce n2",
   },
   {
