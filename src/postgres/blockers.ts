@@ -22,7 +22,7 @@ FROM pg_stat_activity WHERE pid = ANY ($1::int[])`;
 const relistMs = 1200;
 
 /** The sessions that replay waits for now, oldest transaction first; null when it waits for none. */
-export async function findBlockers(session: Session): Promise<readonly BlockingSession[] | null> {
+async function findBlockers(session: Session): Promise<readonly BlockingSession[] | null> {
   const [row] = await session.query(blockedSql);
   const wait = row === undefined ? null : textOf(row, "startupWait");
   if (row === undefined || wait === null || !isConflictWait(wait)) return null;

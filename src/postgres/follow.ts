@@ -111,11 +111,6 @@ function slotNameBefore(slotName: string): string {
   return slotName.startsWith("remaster_") ? "" : slotName;
 }
 
-/** A harmless push: a reload wakes a startup process that sleeps wal_retrieve_retry_interval after a failed attempt. */
-export async function nudge(session: Session): Promise<void> {
-  await reload(session);
-}
-
 export interface Expectation {
   /** The slot that the standby was told to use: names its sender exactly. Null: whatever its receiver says. */
   readonly slotName: string | null;

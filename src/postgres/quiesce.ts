@@ -148,8 +148,7 @@ export async function quiesceHolds(session: Session): Promise<Held> {
   return judgeQuiesce(await observePosition(session));
 }
 
-/** The same from a look already taken. */
-export function judgeQuiesce(look: PositionLook): Held {
+function judgeQuiesce(look: PositionLook): Held {
   if (look.role === "primary") return never("the node is a primary");
   if (!readMarks(look.primaryConninfo ?? "").quiesced)
     return notYet("primary_conninfo bears no quiesce mark");

@@ -15,12 +15,6 @@ export type ChangeableSetting =
   | "default_transaction_read_only"
   | "synchronous_standby_names";
 
-/** The value as the running server has it; null where this role may not see it or the major lacks it. */
-export async function readSetting(session: Session, name: string): Promise<string | null> {
-  const rows = await session.query("SELECT setting FROM pg_settings WHERE name = $1", [name]);
-  return rows[0]?.["setting"] ?? null;
-}
-
 const obstaclesSince15 = /* sql */ `
 SELECT s.name, s.source,
        current_setting('is_superuser') = 'on'
