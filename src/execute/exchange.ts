@@ -50,7 +50,8 @@ async function lookAgain(name: string, world: World): Promise<Observation | null
 /** The nodes that let us in, as they are now that all of them are still. */
 async function lookAtReached(world: World): Promise<readonly Observation[]> {
   const names = world.reached();
-  const looks = await Promise.all(names.map((name) => lookAgain(name, world)));
+  // One that has gone away meanwhile is seen to have by the full look.
+  const looks = await Promise.all(names.map((name) => lookAgain(name, world).catch(() => null)));
   const certain = looks.filter((look) => look !== null);
   return certain.length === names.length ? certain : world.observe(names);
 }
@@ -76,15 +77,17 @@ async function received(session: Session): Promise<Lsn | null> {
   return (await observePosition(session)).has;
 }
 
-async function untilLevel(session: Session, target: Lsn, world: World): Promise<void> {
+async function untilLevel(
+  session: Session,
+  target: { readonly lsn: Lsn; readonly source: string },
+  world: World,
+): Promise<void> {
   const look = async (): Promise<Holding> => {
     const has = await received(session);
-    return has !== null && has >= target
-      ? { holds: true, detail: null }
-      : {
-          holds: false,
-          why: `it has ${has === null ? "nothing" : formatLsn(has)} of ${formatLsn(target)}`,
-        };
+    if (has !== null && has >= target.lsn) return { holds: true, detail: null };
+    const held = has === null ? "nothing" : formatLsn(has);
+    const why = `it has ${held} of the ${formatLsn(target.lsn)} that ${target.source} has`;
+    return { holds: false, why };
   };
   const push = (): Promise<void> => reload(session);
   await waitFor(look, world, { pollMs: 2, nudge: { everyMs: 50, push } });
@@ -116,7 +119,7 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
       const pointed = await pointAt(node, { upstream, slotName, purpose: "exchange" });
       mustAct(pointed);
       if (pointed.done) memory.pointings.set(step.node, pointed.before);
-      await untilLevel(node, target, world);
+      await untilLevel(node, { lsn: target, source: name }, world);
       await stillAgain(node, { world, quiesced: readMarks(before.primaryConninfo ?? "").quiesced });
     },
 

@@ -114,6 +114,18 @@ async function performStep(
   return end("failed", detail, { touched: true, interrupted: wait.reason === "interrupted" });
 }
 
+/** What a best-effort step may take before the point of no return: a node that went away must not use the time up that
+ * the required ones need. Milliseconds, and a share of what is left. */
+const bestEffort = { ms: 5_000, share: 1 / 4 };
+
+function limitedWorld(world: World): World {
+  const until = world.now() + Math.min(bestEffort.ms, world.remainingMs() * bestEffort.share);
+  return {
+    ...world,
+    remainingMs: () => Math.max(0, Math.min(world.remainingMs(), until - world.now())),
+  };
+}
+
 /** Takes back, last first, what the run did itself. What held already before the run is left as it was. */
 async function undoSteps(ends: readonly StepEnd[], options: RunOptions): Promise<StepResult[]> {
   const world = options.undoWorld();
@@ -189,7 +201,10 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     if (!world.signal.aborted) {
       options.progress({ kind: "stage", stage, index });
       stageEnds = await Promise.all(
-        stage.steps.map((planned) => performStep(planned, world, options)),
+        stage.steps.map((planned) => {
+          const patient = planned.required || !beforeReturn;
+          return performStep(planned, patient ? world : limitedWorld(world), options);
+        }),
       );
       ends.push(...stageEnds);
       const verb = stage.steps[0]?.step.verb ?? "nothing";
