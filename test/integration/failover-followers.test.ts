@@ -1,6 +1,8 @@
 // Who follows after a failover, from where, and what is said of those who cannot.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { alarmsIn, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
@@ -21,6 +23,21 @@ const receiverPid = "SELECT pid FROM pg_stat_wal_receiver";
 async function startAsStandby(server: TestServer): Promise<void> {
   writeFileSync(join(server.dataDir, "standby.signal"), "");
   await server.start();
+}
+
+/** A directory that all nodes archive to and restore from. It refuses a file that it has with other content. */
+function makeArchive() {
+  const directory = mkdtempSync(join(tmpdir(), "remaster-archive-"));
+  chmodSync(directory, 0o777);
+  return {
+    settings: {
+      archive_mode: "on",
+      archive_command: `cmp -s %p ${directory}/%f || test ! -e ${directory}/%f && cp %p ${directory}/%f`,
+      restore_command: `cp ${directory}/%f %p`,
+    },
+    files: () => readdirSync(directory).toSorted(),
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+  };
 }
 
 describe.each(testMajors)("PostgreSQL %d", (major) => {
@@ -57,9 +74,12 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
   test("failovers one after the other, none of which sleeps out a retry", async () => {
     // A step that waited for the server's own next attempt would wait an hour.
+    const settings = { wal_retrieve_retry_interval: "1h" };
+    await using archive = makeArchive();
     await using cluster = await startCluster({
       major,
-      settings: { wal_retrieve_retry_interval: "1h" },
+      // On 13 a node with a restore_command cannot be stilled without a restart.
+      settings: major >= 14 ? { ...settings, ...archive.settings } : settings,
     });
     const operator = operatorOf(cluster);
     await makeRows(cluster, "n1", 10);
@@ -74,6 +94,14 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       await expectLed(cluster, operator, { by, timeline: index + 2, followers });
     }
     expect(await sql(cluster.server("n4"), countRows)).toEqual(["10"]);
+    if (major < 14) return;
+    // Each timeline was taken once: the archive takes no file a second time.
+    const histories = ["00000002.history", "00000003.history", "00000004.history"];
+    await expect
+      .poll(() => archive.files().filter((name) => name.endsWith(".history")), { timeout: 10_000 })
+      .toEqual(histories);
+    const failures = "SELECT failed_count FROM pg_stat_archiver";
+    expect(await sql(cluster.server("n4"), failures)).toEqual(["0"]);
   });
 
   test("the old primary, come back as a standby, leads again", async () => {

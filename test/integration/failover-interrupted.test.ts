@@ -4,7 +4,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Operator, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
+import { type CliReport, type Operator, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
 import {
   allSettings,
   countRows,
@@ -52,7 +52,6 @@ async function killedAt(
 
 describe.each(testMajors)("PostgreSQL %d", (major) => {
   test.each([
-    { said: "bring n2 what", laterMs: 0 },
     { said: "bring n2 what", laterMs: 40 },
     { said: "tell them of n2", laterMs: 0 },
     { said: "make n2 the primary", laterMs: 0 },
@@ -71,16 +70,19 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(JSON.stringify(allSettings(cluster))).not.toMatch(/remaster\/quiesced|false # /);
   });
 
-  test("what cannot be exchanged is taken back, to the letter", async () => {
+  test("an exchange that cannot come to its end is interrupted, and taken back to the letter", async () => {
     await using cluster = await loseWithLaggard(major, { notPromotable: ["n3"] });
     const operator = operatorOf(cluster);
     const before = [allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])];
-    const { status, report } = await operator.change(...failover, "--timeout", "4s");
-    expect(stepsIn(report).slice(0, 3)).toEqual([
-      "undone quiesce n2",
-      "undone quiesce n3",
-      "undone exchange --to n2",
-    ]);
+    let interrupted = false;
+    const { status, stdout } = await operator.run([...failover, "--yes", "--json"], {
+      onTalk: (child, stderr) => {
+        if (interrupted || !stderr.includes("bring n2 what")) return;
+        interrupted = child.kill("SIGINT");
+      },
+    });
+    const report = JSON.parse(stdout) as CliReport;
+    expect(stepsIn(report).slice(0, 2)).toEqual(["undone quiesce n2", "undone quiesce n3"]);
     expect(report.outcome).toBe("undone");
     expect(status).toBe(7);
     expect([allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])]).toEqual(before);
@@ -88,6 +90,31 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await cluster.join("n2");
     expect(await operator.change(...failover)).toMatchObject({ status: 0 });
     await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+  });
+
+  test("a standby that dies on the way holds nobody up", async () => {
+    await using cluster = await startCluster({ major });
+    const operator = operatorOf(cluster);
+    await cluster.server("n1").kill();
+    const dying: Promise<void>[] = [];
+    const { status, stdout } = await operator.run(
+      [...failover, "--yes", "--json", "--timeout", "8s"],
+      {
+        onTalk: () => {
+          if (dying.length === 0) dying.push(cluster.server("n4").kill());
+        },
+      },
+    );
+    await Promise.all(dying);
+    const report = JSON.parse(stdout) as CliReport;
+    expect(report.summary).toMatch(/^not finished/);
+    expect(report.topology?.primaries).toEqual(["n2"]);
+    expect(nodeIn(report, "n3")).toMatchObject({ upstream: "n2", streaming: true });
+    expect(nodeIn(report, "n4")).toMatchObject({ reachable: false });
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ code: "step-failed", severity: "warning", node: "n4" }),
+    );
+    expect(status).toBe(8);
   });
 
   test("a standby that does not come to follow is named, and comes later", async () => {
