@@ -110,8 +110,32 @@ export function checkReplay(
 
 const changedSettings: readonly SettingName[] = ["primary_conninfo", "restore_command"];
 
+/** Rights that the act would need, asked before anything is changed: with the primary gone nobody can grant them. */
+export function checkRights(
+  node: ReachedNode,
+  kind: "settings" | "promotion" | "slots",
+): Finding[] {
+  const wanted = {
+    settings: /^SUPERUSER$|^ALTER SYSTEM|pg_reload_conf/,
+    promotion: /pg_promote|pg_reload_conf/,
+    slots: /^REPLICATION$/,
+  }[kind];
+  const lacking = (node.lackingRights ?? []).filter((right) => wanted.test(right));
+  if (lacking.length === 0) return [];
+  return [
+    problem("missing-right", node.name, {
+      message: `the role lacks on ${node.name}: ${lacking.join("; ")}`,
+      hint: "grant it on the primary, or connect as a superuser; the README has the statements",
+    }),
+  ];
+}
+
 /** A value from the command line beats ALTER SYSTEM; allow_alter_system = off (17+) forbids it. */
 export function checkSettings(node: ReachedNode): Finding[] {
+  return [...checkRights(node, "settings"), ...checkReach(node)];
+}
+
+function checkReach(node: ReachedNode): Finding[] {
   const hint = "change it where the server is started";
   const fixed = changedSettings
     .filter((name) => node.settings[name]?.source === "command line")

@@ -12,6 +12,7 @@ import {
   checkNobodyReceives,
   checkPrimaryGone,
   checkReachable,
+  checkRights,
   presumedPrimaries,
 } from "./checks.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
@@ -196,7 +197,11 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   if (refusal !== null) return refusal;
   const candidate = reachedNode(topology, ranking.candidate ?? "");
   if (candidate === null) throw new Error("the candidate is not reachable");
-  const blocked = refuseOn(checkChangeable(candidate, { cancelQueries: false }));
+  const blocked = refuseOn([
+    ...checkChangeable(candidate, { cancelQueries: false }),
+    ...checkRights(candidate, "promotion"),
+    ...checkRights(candidate, "slots"),
+  ]);
   if (blocked !== null) return blocked;
   const { name } = candidate;
   const { able, findings } = findMovable(topology, candidate);

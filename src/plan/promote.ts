@@ -12,6 +12,7 @@ import {
   checkPrimaryGone,
   checkReachable,
   checkReplay,
+  checkRights,
   checkSettings,
   checkStandbyMode,
 } from "./checks.ts";
@@ -98,6 +99,7 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
     ...checkNothingPending(topology, node.name),
     ...checkNobodyReceives(topology, { patienceMs: request.patienceMs, except: fenced }),
     ...checkMayLead(node),
+    ...checkRights(node, "promotion"),
     ...checkStandbyMode(node),
     ...checkReplay(node, { cancelQueries: false }),
     ...(node.marks.restoreQuiesced ? checkSettings(node) : []),

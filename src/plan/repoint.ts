@@ -5,7 +5,13 @@ import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
 import { downstreamsOf, type Topology } from "../topology/topology.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
-import { checkBelongs, checkChangeable, checkReachable, checkSettings } from "./checks.ts";
+import {
+  checkBelongs,
+  checkChangeable,
+  checkReachable,
+  checkRights,
+  checkSettings,
+} from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
 import { standbysOf } from "../topology/structure.ts";
 import type { Decision } from "./plan.ts";
@@ -90,12 +96,13 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
   if (!to.reachable || nodes.length === 0) return { kind: "already", findings: [] };
   const foreign = refuseOn([to, ...nodes].flatMap((node) => checkBelongs(topology, node)));
   if (foreign !== null) return foreign;
-  const refusal = refuseOn(
-    nodes.flatMap((node) => [
+  const refusal = refuseOn([
+    ...checkRights(to, "slots"),
+    ...nodes.flatMap((node) => [
       ...checkSettable(node),
       ...(node.role === "standby" ? checkCanFollow(topology, node, to) : []),
     ]),
-  );
+  ]);
   if (refusal !== null) return refusal;
   const steps = nodes.map((node) =>
     planned(

@@ -141,8 +141,33 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
   (pg_has_role(current_user, 'pg_read_all_settings', 'USAGE')
     AND pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'))::text AS "mayMonitor",
   has_function_privilege('pg_ls_waldir()', 'EXECUTE')::text AS "mayListWal",
-  has_function_privilege('pg_stat_file(text,boolean)', 'EXECUTE')::text AS "mayStat"
+  has_function_privilege('pg_stat_file(text,boolean)', 'EXECUTE')::text AS "mayStat",
+  ${lackingSql(major)} AS "lacking"
 FROM ${startupFrom}`;
+}
+
+/** Settings that remaster changes on a standby. */
+const changedSettings = ["primary_conninfo", "primary_slot_name", "restore_command"];
+
+/** The rights to change a node that the role lacks, as GRANT names them. Before 15 only a superuser alters settings. */
+function lackingSql(major: number): string {
+  const superuser = "current_setting('is_superuser') = 'on'";
+  const settings =
+    major < 15
+      ? [`('SUPERUSER', ${superuser})`]
+      : changedSettings.map(
+          (name) =>
+            `('ALTER SYSTEM ON PARAMETER ${name}', has_parameter_privilege('${name}', 'ALTER SYSTEM'))`,
+        );
+  const functions = ["pg_reload_conf()", "pg_promote(boolean, integer)"].map(
+    (name) => `('EXECUTE ON FUNCTION ${name}', has_function_privilege('${name}', 'EXECUTE'))`,
+  );
+  const replication = `('REPLICATION', ${superuser} OR EXISTS (
+     SELECT FROM pg_roles WHERE rolname = current_user AND rolreplication))`;
+  return `
+(SELECT json_agg(json_build_object('right', wanted.name))
+ FROM (VALUES ${[...settings, ...functions, replication].join(", ")}) AS wanted(name, held)
+ WHERE NOT wanted.held)`;
 }
 
 /** What lies in the data directory, as far as the role may look; null when it may not at all. */

@@ -51,7 +51,7 @@ export function timelineOfFile(file: string): TimelineId | null {
 }
 
 /** A JSON array of flat objects; an aggregate over no rows is null. */
-function listOf(row: Row, column: string): readonly Row[] {
+export function listOf(row: Row, column: string): readonly Row[] {
   const text = textOf(row, column);
   return text === null ? [] : (JSON.parse(text) as readonly Row[]);
 }

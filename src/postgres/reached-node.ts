@@ -19,6 +19,7 @@ import {
   readSenders,
   readSettings,
   readSlots,
+  listOf,
   textOf,
   timelineOfFile,
 } from "./observed-row.ts";
@@ -88,6 +89,7 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     recoverySignal: files === null ? null : flagOf(files, "recoverySignal"),
     promoteSignal: files === null ? null : flagOf(files, "promoteSignal"),
     configuredUpstream: upstreamOf(conninfo),
+    lackingRights: listOf(row, "lacking").flatMap((each) => textOf(each, "right") ?? []),
     missingRights: [
       ...(flagOf(row, "mayMonitor") === true ? [] : ["pg_monitor"]),
       ...(identity.missing === null ? [] : [identity.missing]),

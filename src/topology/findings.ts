@@ -25,6 +25,7 @@ import {
   fixedTargetTimelines,
   ignoredPriorities,
   missingRights,
+  rightsToChange,
   missingWalSenders,
   passwordsInConninfo,
   settingsBelowPrimary,
@@ -79,6 +80,7 @@ const rules: readonly Rule[] = [
   idleSlots,
   passwordsInConninfo,
   missingRights,
+  rightsToChange,
   ignoredPriorities,
 ];
 

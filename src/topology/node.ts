@@ -242,6 +242,8 @@ export interface ReachedNode extends ObservedNode {
   readonly promoteSignal?: boolean | null;
   /** Where primary_conninfo leads, marks taken away; null when unset or unreadable. */
   readonly configuredUpstream: Address | null;
+  /** Rights that changing the node would take and this role lacks, as GRANT names them. */
+  readonly lackingRights?: readonly string[];
   /** Rights that this role lacks and the observation would have used, e.g. `pg_monitor`, `REPLICATION`. */
   readonly missingRights: readonly string[];
 }

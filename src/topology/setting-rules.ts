@@ -130,6 +130,20 @@ export function missingRights(structure: Structure): readonly Finding[] {
   });
 }
 
+/** A role that may only look is well for looking; before the night of a failover somebody should know that it is one. */
+export function rightsToChange(structure: Structure): readonly Finding[] {
+  const lacking = ourNodes(structure).flatMap((node) => node.lackingRights ?? []);
+  if (lacking.length === 0) return [];
+  return [
+    {
+      code: "missing-right",
+      severity: "note",
+      message: `verbs that change servers would be refused: the role lacks ${[...new Set(lacking)].join("; ")}`,
+      hint: "grant it on the primary, if this role is to do more than look",
+    },
+  ];
+}
+
 /** A priority that can never be used is a slip in the topology file. */
 export function ignoredPriorities(structure: Structure): readonly Finding[] {
   return [...structure.nodes.values()]
