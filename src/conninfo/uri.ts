@@ -2,7 +2,7 @@
 // Follows conninfo_uri_parse_options of fe-connect.c byte by byte, 18's rules for blanks included (before 18 they were
 // taken as they stand). Messages never quote the text: where its parts lie is what went wrong.
 
-import { isKeyword, keywords } from "./keywords.ts";
+import { isKeyword, isSecretKeyword, keywords } from "./keywords.ts";
 import { nearestWord } from "./nearest.ts";
 
 export type UriPairs =
@@ -125,14 +125,16 @@ function readQuery(query: string): [string, string][] {
     } else if (isKeyword(keyword) || keyword === "requiressl") {
       pairs.push([keyword, value]);
     } else {
-      throw new UriError(unknownParameter(keyword));
+      throw new UriError(unknownParameter(keyword, pairs));
     }
   }
   return pairs;
 }
 
-function unknownParameter(keyword: string): string {
-  if (!/^\w{1,40}$/.test(keyword)) return "unknown query parameter";
+/** After a password the word may be the password's own, behind an "&" that was not written as %26. */
+function unknownParameter(keyword: string, before: readonly (readonly [string, string])[]): string {
+  const afterSecret = before.some(([word]) => isSecretKeyword(word));
+  if (afterSecret || !/^\w{1,40}$/.test(keyword)) return "unknown query parameter";
   const near = nearestWord(keyword, keywords);
   const meant = near === null ? "" : `, did you mean "${near}"?`;
   return `unknown query parameter "${keyword}"${meant}`;
