@@ -150,7 +150,7 @@ describe("messages", () => {
 
   test("a password with a bare & does not show up as a query parameter", () => {
     const result = parseConninfo("postgresql://h/db?password=&AAAAAAhost=&x=y");
-    expect(result).toEqual({ ok: false, message: "connection string: unknown query parameter" });
+    expect(result).toEqual({ ok: false, message: "connection URI: unknown query parameter" });
   });
 
   test("never show a secret, however broken the text", () => {
