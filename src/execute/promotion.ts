@@ -2,13 +2,15 @@
 // between the receiver's end and the startup process's retry wait would else sleep out wal_retrieve_retry_interval
 // (5 s). Never answers "failed" for a promotion that was asked for: it may come any time later.
 
+import { presumedPrimaries } from "../plan/checks.ts";
 import type { PromoteStep } from "../plan/step.ts";
 import { unpoint } from "../postgres/follow.ts";
 import { readWritePosition, requestPromotion } from "../postgres/promote.ts";
 import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
 import { reload } from "../postgres/settings.ts";
+import { buildTopology } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
-import { mustFinish } from "./acting.ts";
+import { mustAct, mustFinish } from "./acting.ts";
 import { NotDone, type Performer } from "./performer.ts";
 import type { World } from "./world.ts";
 
@@ -31,8 +33,13 @@ export const promotePerformer: Performer<PromoteStep> = {
   async act(step, world) {
     const session = await world.session(step.node);
     // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
-    const released = await giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() });
-    if (!released.done) throw new NotDone(released.refusal.message);
+    const [released, back] = await Promise.all([
+      giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() }),
+      findReturned(world),
+    ]);
+    mustAct(released);
+    if (back !== null)
+      throw new NotDone(`PostgreSQL answers again at ${back}, which was the primary`);
     const refusal = await requestPromotion(session);
     if (refusal !== null) throw new NotDone(refusal.message);
   },
@@ -42,6 +49,24 @@ export const promotePerformer: Performer<PromoteStep> = {
     await clearMarks(step.node, world);
   },
 };
+
+/** An exchange takes its time, and a service manager may have started the old primary meanwhile. Asked again is only where
+ * nobody listened: that is told at once. */
+async function findReturned(world: World): Promise<string | null> {
+  const seen = world.config.nodes.map(({ name }) => world.lastSeen(name));
+  const topology = buildTopology(
+    world.config.name,
+    seen.filter((node) => node !== null),
+  );
+  const silent = presumedPrimaries(topology).filter(
+    (name) => topology.nodes.get(name)?.answer === "refused",
+  );
+  if (silent.length === 0) return null;
+  const back = (await world.observe(silent)).find((node) =>
+    node.reachable ? node.role === "primary" : node.speaksPostgres,
+  );
+  return back?.name ?? null;
+}
 
 async function clearMarks(node: string, world: World): Promise<void> {
   const session = await world.session(node);

@@ -65,7 +65,11 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     const { status, report } = await other.change(...failover, "--to", "n2");
     expect(report.summary).toMatch(/^n2 leads at/);
     expect(status).toBe(0);
-    await expectLed(cluster, other, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+    // Killed between, the slot of an exchange stays on its source: it cannot be told from one of somebody's own.
+    const { n3: idle = [] } = await slotsOf(cluster, ["n3"]);
+    expect(["", "n2"]).toContain(idle.join());
+    const followers = { n3: "n2" };
+    await expectLed(cluster, other, { by: "n2", timeline: 2, followers, idle: { n3: idle } });
     expect(await sql(cluster.server("n3"), countRows)).toEqual(["50001"]);
     expect(JSON.stringify(allSettings(cluster))).not.toMatch(/remaster\/quiesced|false # /);
   });
@@ -90,6 +94,33 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await cluster.join("n2");
     expect(await operator.change(...failover)).toMatchObject({ status: 0 });
     await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+  });
+
+  test("a primary that comes back on the way is left to lead", async () => {
+    await using cluster = await loseWithLaggard(major, { notPromotable: ["n3"] });
+    const operator = operatorOf(cluster);
+    const before = [allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])];
+    const back: Promise<void>[] = [];
+    const { status, stdout } = await operator.run([...failover, "--yes", "--json"], {
+      onTalk: (_, stderr) => {
+        if (back.length > 0 || !stderr.includes("bring n2 what")) return;
+        // The exchange can only go on once the primary runs.
+        const start = cluster.server("n1").start();
+        back.push(start.then(() => cluster.join("n2")));
+      },
+    });
+    await Promise.all(back);
+    const report = JSON.parse(stdout) as CliReport;
+    expect(stepsIn(report)).toEqual(
+      expect.arrayContaining(["undone exchange --to n2", "failed promote n2"]),
+    );
+    expect(JSON.stringify(report.findings)).toContain("PostgreSQL answers again at n1");
+    expect(status).toBe(7);
+    expect([allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])]).toEqual(before);
+    await untilSees(cluster, ["n1"], {
+      statement: "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'",
+      value: "2",
+    });
   });
 
   test("a standby that dies on the way holds nobody up", async () => {

@@ -117,11 +117,15 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     const n1 = cluster.server("n1");
     await sql(n1, "CREATE TABLE here (n int)");
     await n1.freeze();
-    const { status, report, stderr } = await operator.change(...failover, "--patience", "1s");
-    expect(stderr).toContain("waiting for the last message from the primary to grow old");
+    const early = await operator.change(...failover, "--patience", "1h", "--timeout", "3s");
+    expect(early.stderr).toContain("waiting for the last message from the primary to grow old");
+    expect(alarmsIn(early.report)).toEqual(["still-receiving n2", "still-receiving n3"]);
+    expect(early.status).toBe(5);
+    const { status, report } = await operator.change(...failover);
     expect(report.summary).toMatch(/^n2 leads at 2@0\/[0-9A-F]+, followed by n3$/);
     expect(status).toBe(0);
-    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+    const followed = "SELECT max(received_tli) FROM pg_stat_wal_receiver";
+    await untilSees(cluster, ["n3"], { statement: followed, value: "2" });
 
     await n1.thaw();
     await sql(n1, "INSERT INTO here VALUES (1)");

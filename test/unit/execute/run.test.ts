@@ -181,6 +181,7 @@ describe("a run", () => {
     });
     expect(result.acts).toEqual(["quiesce n3", "promote n2"]);
     expect(result.outcome).toBe("done");
+    expect(result.timings["1-quiesce"]).toBeLessThan(300);
     expect(result.findings).toMatchObject([{ code: "step-failed", severity: "warning" }]);
   });
 
