@@ -15,7 +15,7 @@ import {
   checkRights,
   presumedPrimaries,
 } from "./checks.ts";
-import { reachedNode, standbysOf } from "../topology/structure.ts";
+import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
 import { foreseeTorn, isTornFor } from "../topology/torn.ts";
 import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import { findUnfollowing } from "./following.ts";
@@ -173,6 +173,9 @@ function clearStage(topology: Topology, primary: ReachedNode): readonly Stage[] 
 }
 
 export function planFailover(topology: Topology, request: FailoverRequest): Decision {
+  const nobody = reachedNodes(topology).length === 0;
+  const silence = nobody ? refuseOn([...topology.nodes.values()].flatMap(checkReachable)) : null;
+  if (silence !== null) return silence;
   const [leader, second] = topology.primaries;
   if (leader !== undefined) {
     const primary = topology.nodes.get(leader);

@@ -108,6 +108,15 @@ describe("a failover", () => {
     expect(outline(decide([controlled, standby], { primaryIsDead: false }))[0]).toBe("stop n1");
   });
 
+  test("goes nowhere where no node can be reached", () => {
+    const decision = decide([dead, unreached({ name: "n2" })]);
+    expect(outline(decision)).toEqual([
+      "refused: node-unreachable n1",
+      "refused: node-unreachable n2",
+    ]);
+    expect(decision).toMatchObject({ outcome: "unreachable" });
+  });
+
   test("refuses when nobody may lead, with each one's reasons", () => {
     const decision = decide([
       dead,
