@@ -10,6 +10,9 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** `database`: SQL (simple protocol) and replication commands; `true`: replication commands only. */
   readonly replication?: "database" | "true";
+  /** `none`: no first question to the server, so a pooler is not known for one. For a second connection beside one that
+   * asked: a WAL sender's first SQL statement costs it its catalogue caches. */
+  readonly greeting?: "none";
   /** Default time limit of a statement, on both sides, milliseconds; 60 s when not given. */
   readonly statementTimeoutMs?: number;
   /** Where ~/.pgpass and ~/.postgresql are; the user's home directory when not given. */

@@ -40,7 +40,8 @@ export async function greet(
   if (/bouncer/i.test(reported)) throw pooler();
   const version = versionNumber(reported);
   // A physical replication connection knows no SQL.
-  if (request.options.replication === "true") return { client, backendPid: keyPid, version };
+  const { replication, greeting: wanted } = request.options;
+  if (replication === "true" || wanted === "none") return { client, backendPid: keyPid, version };
   const sql = version >= 140_000 ? greetingSince14 : greeting;
   const facts = await attempt.step(client.query<Facts>(sql)).then(
     (result) => result.rows[0],
@@ -49,8 +50,8 @@ export async function greet(
     },
   );
   if (Number(facts?.pid) !== keyPid) throw pooler();
-  const wanted = request.conninfo["target_session_attrs"] ?? "any";
-  if (facts !== undefined) checkTarget(facts, wanted);
+  const attributes = request.conninfo["target_session_attrs"] ?? "any";
+  if (facts !== undefined) checkTarget(facts, attributes);
   return { client, backendPid: keyPid, version };
 }
 

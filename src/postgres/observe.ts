@@ -96,7 +96,12 @@ async function readWalIdentity(
     session = await connect(
       // The name by which a look of ours is told from a standby, whatever the connection string calls itself.
       { ...config.conninfo, application_name: ownApplicationName },
-      { ...options, applicationName: ownApplicationName, replication: "database" },
+      {
+        ...options,
+        applicationName: ownApplicationName,
+        replication: "database",
+        greeting: "none",
+      },
     );
     const { timeline } = await identifySystem(session);
     // A receiver may be on the next timeline already, and knows its history.
