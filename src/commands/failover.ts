@@ -100,7 +100,7 @@ async function askForWord(decision: Decision, context: Context): Promise<boolean
     decision.findings.every((finding) => finding.code === "not-vouched");
   if (!lacksWord || context.prompt === null || context.options.dryRun) return false;
   const { message } = decision.findings[0] ?? { message: "nothing vouches for it" };
-  const question = `${message}. If it is dead and stays dead, type: dead`;
+  const question = `${message}; if it is dead for good, type the word "dead":`;
   if (await context.prompt.type(question, "dead")) return true;
   throw new DeclinedError("the word was not given; nothing was changed");
 }
