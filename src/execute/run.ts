@@ -114,8 +114,8 @@ async function performStep(
   return end("failed", detail, { touched: true, interrupted: wait.reason === "interrupted" });
 }
 
-/** What a best-effort step may take before the point of no return: a node that went away must not use the time up that
- * the required ones need. Milliseconds, and a share of what is left. */
+/** What a best-effort step may take while others are to come: a node that went away must not use up the time that they
+ * need. Milliseconds, and a share of what is left. */
 const bestEffort = { ms: 5_000, share: 1 / 4 };
 
 function limitedWorld(world: World): World {
@@ -202,7 +202,7 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
       options.progress({ kind: "stage", stage, index });
       stageEnds = await Promise.all(
         stage.steps.map((planned) => {
-          const patient = planned.required || !beforeReturn;
+          const patient = planned.required || index === plan.stages.length - 1;
           return performStep(planned, patient ? world : limitedWorld(world), options);
         }),
       );

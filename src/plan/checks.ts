@@ -5,7 +5,13 @@ import { formatAddress } from "../conninfo/hosts.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode, SettingName } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
-import { clusterMajor, isOurs, majorOf, reachedNodes } from "../topology/structure.ts";
+import {
+  clusterMajor,
+  isInPointInTimeRecovery,
+  isOurs,
+  majorOf,
+  reachedNodes,
+} from "../topology/structure.ts";
 import { problem } from "./request.ts";
 
 export function checkReachable(node: Observation): Finding[] {
@@ -46,15 +52,22 @@ function hasRestoreCommand(node: ReachedNode): boolean {
   return value !== null && value !== "";
 }
 
+/** Waits that a startup process enters in standby mode only (13 to 18). */
+const standbyWaits = ["Timeout/RecoveryRetrieveRetryInterval", "Activity/RecoveryWalStream"];
+
 /** In point-in-time recovery a restore_command that answers "not there" ends recovery: the node promotes itself (15).
  * Without a restore_command a server in recovery is in standby mode: it refuses to start otherwise. */
 export function checkStandbyMode(node: ReachedNode): Finding[] {
   const hint = "see whether standby.signal is in its data directory";
-  if (node.recoverySignal === true && node.standbySignal !== true) {
+  if (isInPointInTimeRecovery(node)) {
     const message = `${node.name} is in point-in-time recovery, not in standby mode`;
     return [problem("not-in-standby-mode", node.name, { message, hint })];
   }
-  const proven = node.standbySignal === true || node.receiver !== null || !hasRestoreCommand(node);
+  const proven =
+    node.standbySignal === true ||
+    node.receiver !== null ||
+    standbyWaits.includes(node.startupWait ?? "") ||
+    !hasRestoreCommand(node);
   if (proven) return [];
   const message = `${node.name} has a restore_command and could not be proven to be in standby mode`;
   return [problem("not-in-standby-mode", node.name, { message, hint })];

@@ -5,7 +5,13 @@ import { formatLsn } from "../wal/lsn.ts";
 import { type Comparison, formatPosition } from "../wal/position.ts";
 import type { Observation, ReachedNode } from "./node.ts";
 import { stillHasWalFor } from "./settings.ts";
-import { clusterMajor, isOurs, majorOf, type Structure } from "./structure.ts";
+import {
+  clusterMajor,
+  isInPointInTimeRecovery,
+  isOurs,
+  majorOf,
+  type Structure,
+} from "./structure.ts";
 
 /** Everything that the question "may it lead?" rests on. */
 export interface Case {
@@ -47,7 +53,7 @@ const objections: readonly Objection[] = [
   isDiverged,
   cannotBeCompared,
   standsOnAnUndecidedLine,
-  isInPointInTimeRecovery,
+  isNoStandby,
   isHeldUp,
   cannotBeBroughtLevel,
 ];
@@ -81,10 +87,8 @@ function standsOnAnUndecidedLine(_node: ReachedNode, { decided }: Case): string 
   return "standbys went different ways, and nothing says whose is the cluster's: name one on the line to keep with --to";
 }
 
-function isInPointInTimeRecovery(node: ReachedNode): string | null {
-  return node.recoverySignal === true && node.standbySignal !== true
-    ? "is in point-in-time recovery, not in standby mode"
-    : null;
+function isNoStandby(node: ReachedNode): string | null {
+  return isInPointInTimeRecovery(node) ? "is in point-in-time recovery, not in standby mode" : null;
 }
 
 function isHeldUp(node: ReachedNode, { cancelQueries }: Case): string | null {

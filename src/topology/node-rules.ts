@@ -6,7 +6,7 @@ import { aboutEach, type Said } from "./about.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
 import { settingInteger } from "./settings.ts";
-import { ourNodes, type Structure, standbysOf } from "./structure.ts";
+import { isInPointInTimeRecovery, ourNodes, type Structure, standbysOf } from "./structure.ts";
 
 /** A mark matters on a standby; on a primary the setting sleeps until it is a standby again. */
 function severityOfMark(node: ReachedNode): Severity {
@@ -164,8 +164,8 @@ export function leftoverStandbySignals(structure: Structure): readonly Finding[]
 
 /** In point-in-time recovery our quiesce mark in restore_command would end recovery. */
 export function pointInTimeRecovery(structure: Structure): readonly Finding[] {
-  return aboutEach(standbysOf(structure), (node) => {
-    if (node.recoverySignal !== true || node.standbySignal === true) return [];
+  return aboutEach(ourNodes(structure), (node) => {
+    if (!isInPointInTimeRecovery(node)) return [];
     return [
       {
         code: "point-in-time-recovery",

@@ -78,11 +78,18 @@ export function ourNodes(
   return reachedNodes(structure).filter((node) => isOurs(structure, node));
 }
 
+/** In recovery up to some point and then to lead for itself: no standby, though a WAL receiver may run. */
+export function isInPointInTimeRecovery(node: ReachedNode): boolean {
+  return node.role === "standby" && node.recoverySignal === true && node.standbySignal !== true;
+}
+
 /** This cluster's reachable standbys, in the order of the topology file. */
 export function standbysOf(
   structure: Pick<Structure, "nodes" | "systemIdentifier">,
 ): readonly ReachedNode[] {
-  return ourNodes(structure).filter((node) => node.role === "standby");
+  return ourNodes(structure).filter(
+    (node) => node.role === "standby" && !isInPointInTimeRecovery(node),
+  );
 }
 
 /** The one primary that was reached, or null when there is none or there are several. */

@@ -56,7 +56,7 @@ describe("quiesce", () => {
 
   test("refuses a node in point-in-time recovery, and one not proven to be in standby mode", () => {
     const pitr = orphan("n2", { standbySignal: false, recoverySignal: true });
-    expect(decide([dead, pitr])).toBe("not-in-standby-mode n2");
+    expect(decide([dead, pitr], ["n2"])).toBe("not-in-standby-mode n2");
     const unknown = { standbySignal: null, recoverySignal: null };
     const restoring = { settings: { restore_command: setting("cp /archive/%f %p") } };
     expect(decide([dead, orphan("n2", { ...unknown, ...restoring })])).toBe(
