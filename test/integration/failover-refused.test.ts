@@ -187,13 +187,13 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     const { status, report } = await operator.change("failover");
     expect(alarmsIn(report)).toEqual(["not-vouched n1"]);
     expect(status).toBe(5);
-    const wrong = await typed(operator, ["failover"], [{ at: `the word "dead":`, text: "maybe" }]);
+    const wrong = await typed(operator, ["failover"], [{ at: "dead for good", text: "maybe" }]);
     expect([wrong.status, wrong.screen]).toEqual([6, expect.stringContaining("not given")]);
     const no = await typed(
       operator,
       ["failover"],
       [
-        { at: `the word "dead":`, text: "dead" },
+        { at: "dead for good", text: "dead" },
         { at: "fail over to n2?", text: "n" },
       ],
     );
