@@ -6,6 +6,7 @@ import type { ReachedNode } from "../topology/node.ts";
 import { standbysOf } from "../topology/structure.ts";
 import { type Topology, upstreamChain } from "../topology/topology.ts";
 import { checkSettings } from "./checks.ts";
+import { checkWalAvailable } from "./exchange.ts";
 import type { Stage } from "./plan.ts";
 import { checkAncestry } from "./repoint.ts";
 import { planned, problem, stage } from "./request.ts";
@@ -26,10 +27,14 @@ export function findMovable(
   const siblings = standbysOf(topology).filter((node) => node.name !== candidate.name);
   const findings: Finding[] = [];
   const able = siblings.filter((node) => {
-    const against = [...checkSettings(node), ...checkAncestry(topology, node, candidate)].filter(
+    const [upstream] = upstreamChain(topology, node.name);
+    const staysBelow = siblings.some((sibling) => sibling.name === upstream);
+    const against = [
+      ...checkSettings(node),
+      ...checkAncestry(topology, node, candidate),
+      ...(staysBelow ? [] : checkWalAvailable(candidate, node)),
       // What a sibling has beyond the candidate, the exchange brings to the candidate first.
-      (finding) => finding.code !== "ahead-of-upstream",
-    );
+    ].filter((finding) => finding.code !== "ahead-of-upstream");
     findings.push(...against);
     return against.length === 0;
   });

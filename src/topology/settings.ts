@@ -31,12 +31,12 @@ export function oldestWalOf(node: WithSettings & Pick<ReachedNode, "walFiles">):
 }
 
 /**
- * Whether `source` still has the WAL that `node` would ask it for: a receiver starts at the beginning of the segment
- * where its node stands. `unknown` without the right to look into pg_wal.
+ * Whether `source` still has the WAL that `node` would ask it for: a receiver starts at the beginning of the segment in
+ * which what the node has ends, however little of it is replayed. `unknown` without the right to look into pg_wal.
  */
 export function stillHasWalFor(source: ReachedNode, node: ReachedNode): "yes" | "no" | "unknown" {
   const oldest = oldestWalOf(source);
-  const from = node.replayLsn ?? node.received?.lsn ?? null;
+  const from = node.received?.lsn ?? node.replayLsn;
   if (oldest === null || from === null) return "unknown";
   return from >= oldest ? "yes" : "no";
 }
