@@ -136,6 +136,27 @@ function summaryOf(change: Change, topology: Topology, outcome: Execution["outco
   }
 }
 
+/** How long a goal that was seen to hold may need to be seen again, milliseconds: a settled setting has its receiver start
+ * anew, and a look that falls between finds nobody streaming. */
+const settlingMs = 3_000;
+
+/** What falls short of the goal at the end, looked at until nothing does or the patience is over. */
+async function settledShortfall(
+  change: Change,
+  before: Topology,
+  context: Context,
+): Promise<{ readonly after: Topology; readonly shortfall: readonly Finding[] }> {
+  const until = context.now() + Math.min(settlingMs, context.remainingMs());
+  for (;;) {
+    const after = await observeTopology(context);
+    const shortfall = change.shortfall?.(before, after) ?? [];
+    if (shortfall.length === 0 || context.now() >= until || context.signal.aborted) {
+      return { after, shortfall };
+    }
+    await context.pause(50);
+  }
+}
+
 async function carryOut(
   change: Change,
   before: Topology,
@@ -143,9 +164,11 @@ async function carryOut(
   context: Context,
 ): Promise<Report> {
   const execution = await context.execute(plan);
-  const after = await observeTopology(context);
-  const over = execution.outcome === "done" || execution.outcome === "incomplete";
-  const shortfall = over ? (change.shortfall?.(before, after) ?? []) : [];
+  const held = execution.outcome === "done";
+  const settled = held ? await settledShortfall(change, before, context) : null;
+  const after = settled?.after ?? (await observeTopology(context));
+  const late = execution.outcome === "incomplete" ? (change.shortfall?.(before, after) ?? []) : [];
+  const shortfall = settled?.shortfall ?? late;
   const outcome = shortfall.length > 0 ? "incomplete" : execution.outcome;
   return {
     ...base(change, after),

@@ -87,7 +87,8 @@ describe.each(modes)("what is no PostgreSQL, sslmode=%s", (mode) => {
     await using server = await blackHole();
     const failed = await failure(`host=127.0.0.1 port=${server.port} sslmode=${mode}`);
     expect(failed).toMatchObject({ answer: "none", speaksPostgres: false });
-    expect(failed.reason).toBe("no answer within 1000 ms");
+    // What is left of the second when the attempt begins.
+    expect(failed.reason).toMatch(/^no answer within (1000|9\d\d) ms$/);
   });
 });
 
