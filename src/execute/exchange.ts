@@ -10,15 +10,15 @@ import { quiesce, quiesceHolds } from "../postgres/quiesce.ts";
 import type { Session } from "../postgres/session.ts";
 import { reload } from "../postgres/settings.ts";
 import { rankCandidates } from "../topology/candidates.ts";
-import type { Observation } from "../topology/node.ts";
+import type { Observation, ReachedNode } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
-import { reachedNode } from "../topology/structure.ts";
+import { reachedNode, type Structure } from "../topology/structure.ts";
 import { buildTopology } from "../topology/topology.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
-import { type Holding, NotDone, type Performer } from "./performer.ts";
+import { type Holding, NotDone, type Performer, Unfinished } from "./performer.ts";
 import { dropMadeSlots, makeSlot } from "./slots.ts";
 import { nodeConfig, type World } from "./world.ts";
 
@@ -26,6 +26,13 @@ import { nodeConfig, type World } from "./world.ts";
 interface Lack {
   readonly source: string | null;
   readonly position: string | null;
+  /** A node that had more than anybody who can still be reached. */
+  readonly missing: ReachedNode | null;
+}
+
+interface Run {
+  readonly world: World;
+  readonly memory: Memory;
 }
 
 /** A node that neither streamed nor restored when it was looked at cannot have changed its timeline since: how far it is
@@ -56,9 +63,45 @@ async function lookAtReached(world: World): Promise<readonly Observation[]> {
   return certain.length === names.length ? certain : world.observe(names);
 }
 
-/** Who has what the node lacks, by ancestry. */
-async function findLack(step: ExchangeStep, world: World): Promise<Lack> {
+/** Nodes that have gone away during the run, as they were last. */
+function goneSince(memory: Memory, looks: readonly Observation[]): readonly ReachedNode[] {
+  const here = new Set(looks.filter((node) => node.reachable).map((node) => node.name));
+  for (const look of looks) if (look.reachable) memory.seen.set(look.name, look);
+  return [...memory.seen.values()].filter((node) => !here.has(node.name));
+}
+
+/** Of the nodes that have gone away one that had more than anybody else has. */
+function findMissing(topology: Structure, best: ReachedNode, gone: readonly ReachedNode[]) {
+  const { histories } = topology;
+  return gone.find((node) => compareHeld(node, best, histories).relation === "ahead") ?? null;
+}
+
+function missingText({ name, received }: ReachedNode): string {
+  const what = received === null ? "more" : formatPosition(received);
+  return `${name}, which has ${what}, can no longer be reached`;
+}
+
+/** Who has what the node lacks. A connection that was lost is opened again before what was behind it counts as missing. */
+async function findLack(step: ExchangeStep, run: Run): Promise<Lack> {
+  const lack = await lookForLack(step, run);
+  if (lack.missing === null) return lack;
+  try {
+    await run.world.session(lack.missing.name);
+  } catch {
+    // Whatever keeps it away: it is missing.
+    return lack;
+  }
+  return lookForLack(step, run);
+}
+
+/** By ancestry, among those that let us in now; and those that did when the run began, if they had more. */
+async function lookForLack(step: ExchangeStep, { world, memory }: Run): Promise<Lack> {
+  for (const { name } of world.config.nodes) {
+    const seen = memory.seen.has(name) ? null : world.lastSeen(name);
+    if (seen?.reachable === true && seen.role === "standby") memory.seen.set(name, seen);
+  }
   const observations = await lookAtReached(world);
+  const gone = goneSince(memory, observations);
   const topology = buildTopology(world.config.name, observations);
   const node = reachedNode(topology, step.node);
   if (node === null) throw new Error(`${step.node} cannot be reached`);
@@ -68,13 +111,24 @@ async function findLack(step: ExchangeStep, world: World): Promise<Lack> {
     throw new Error(`${name ?? "no node with a known position"} cannot be reached`);
   const { relation } = compareHeld(node, source, topology.histories);
   const position = node.received === null ? null : formatPosition(node.received);
-  if (relation === "same" || relation === "ahead") return { source: null, position };
-  if (relation === "behind") return { source: source.name, position };
+  const missing = step.from === null ? findMissing(topology, source, gone) : null;
+  if (relation === "same" || relation === "ahead") return { source: null, position, missing };
+  if (relation === "behind") return { source: source.name, position, missing };
   throw new NotDone(`${step.node} and ${source.name} cannot be brought level: ${relation}`);
 }
 
 async function received(session: Session): Promise<Lsn | null> {
   return (await observePosition(session)).has;
+}
+
+/** From a source that is gone nothing comes any more. */
+async function checkThere(source: string, world: World): Promise<void> {
+  try {
+    await world.session(source);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Unfinished(`${source}, which has what is missing, can no longer be reached: ${why}`);
+  }
 }
 
 async function untilLevel(
@@ -89,7 +143,10 @@ async function untilLevel(
     const why = `it has ${held} of the ${formatLsn(target.lsn)} that ${target.source} has`;
     return { holds: false, why };
   };
-  const push = (): Promise<void> => reload(session);
+  const push = async (): Promise<void> => {
+    await checkThere(target.source, world);
+    await reload(session);
+  };
   await waitFor(look, world, { pollMs: 2, nudge: { everyMs: 50, push } });
 }
 
@@ -98,14 +155,16 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
     pollMs: 20,
 
     async holds(step, world) {
-      const { source, position } = await findLack(step, world);
+      const { source, position, missing } = await findLack(step, { world, memory });
+      if (missing !== null) return { holds: false, why: missingText(missing), hopeless: true };
       return source === null
         ? { holds: true, detail: position }
         : { holds: false, why: `${step.node} lacks what ${source} has` };
     },
 
     async act(step, world) {
-      const { source: name } = await findLack(step, world);
+      const { source: name, missing } = await findLack(step, { world, memory });
+      if (missing !== null) throw new NotDone(missingText(missing));
       if (name === null) return;
       const [node, source] = await Promise.all([world.session(step.node), world.session(name)]);
       const [before, target] = await Promise.all([observePosition(node), received(source)]);

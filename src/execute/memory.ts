@@ -2,12 +2,15 @@
 // undo within the run exact where the marks on the nodes alone would have to be interpreted.
 
 import type { Pointing } from "../postgres/follow.ts";
+import type { ReachedNode } from "../topology/node.ts";
 
 export interface Memory {
   /** What a node named before this run pointed it elsewhere. Holds secrets: never shown or recorded. */
   readonly pointings: Map<string, Pointing>;
   /** The slots that this run made for a node: nobody else would drop them when it is not to follow after all. */
   readonly slots: Map<string, readonly MadeSlot[]>;
+  /** Every node as it was when it last let this run in: what one had that has gone away since counts as missing. */
+  readonly seen: Map<string, ReachedNode>;
   /** Nodes that this run stopped through their control. */
   readonly stopped: Set<string>;
 }
@@ -19,5 +22,5 @@ export interface MadeSlot {
 }
 
 export function createMemory(): Memory {
-  return { pointings: new Map(), slots: new Map(), stopped: new Set() };
+  return { pointings: new Map(), slots: new Map(), seen: new Map(), stopped: new Set() };
 }

@@ -30,12 +30,20 @@ export async function dropMadeSlots(
   memory.slots.delete(node);
   const until = world.now() + Math.min(releaseMs, world.remainingMs());
   const limited: World = { ...world, remainingMs: () => Math.max(0, until - world.now()) };
-  for (const slot of made) await waitFor(() => isDropped(slot, world), limited, { pollMs: 5 });
+  for (const slot of made) {
+    try {
+      await waitFor(() => isDropped(slot, world), limited, { pollMs: 5 });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const { slotName, upstream } = slot;
+      throw new Error(`slot ${slotName} is left on ${upstream}: ${why}`, { cause: error });
+    }
+  }
 }
 
 async function isDropped({ upstream, slotName }: MadeSlot, world: World): Promise<Holding> {
   const session = await world.session(upstream);
   await dropSlot(session, slotName);
   if (!(await hasSlot(session, slotName))) return { holds: true, detail: null };
-  return { holds: false, why: `slot ${slotName} on ${upstream} is in use` };
+  return { holds: false, why: "it is in use" };
 }

@@ -2,9 +2,26 @@
 // and no row is lost that any reachable node had.
 
 import { describe, expect, test } from "vitest";
-import { changedConfig, nodeIn, operatorOf, stepsIn, withNodeLines } from "../support/cli.ts";
-import { countRows, expectLed, makeRows, sql, untilSees } from "../support/cluster-state.ts";
+import {
+  changedConfig,
+  type CliReport,
+  nodeIn,
+  operatorOf,
+  stepsIn,
+  withNodeLines,
+} from "../support/cli.ts";
+import {
+  autoSettings,
+  countRows,
+  expectLed,
+  makeRows,
+  slotsOf,
+  sql,
+  untilSees,
+} from "../support/cluster-state.ts";
 import { startCluster, testMajors } from "../support/cluster.ts";
+
+const failover = ["failover", "--primary-is-dead"] as const;
 
 describe.each(testMajors)("PostgreSQL %d", (major) => {
   test("rows that only a node got which never leads reach the one that is promoted", async () => {
@@ -27,7 +44,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     });
     expect(Number(compared.report.comparison?.exchange?.bytes)).toBeGreaterThan(500_000);
 
-    const { status, report } = await operator.change("failover", "--primary-is-dead");
+    const { status, report } = await operator.change(...failover);
     expect(stepsIn(report)).toEqual([
       "done quiesce n2",
       "done quiesce n3",
@@ -48,8 +65,44 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       followers: { n3: "n2", n4: "n2" },
     });
 
-    const again = await operator.run(["failover", "--primary-is-dead", "--yes", "--quiet"]);
+    const again = await operator.run([...failover, "--yes", "--quiet"]);
     expect(again).toMatchObject({ status: 0, stdout: "n2\n" });
+  });
+
+  test("nobody is promoted when the only node with the last rows dies on the way", async () => {
+    await using cluster = await startCluster({ major, standbys: 2, notPromotable: ["n3"] });
+    const operator = operatorOf(cluster);
+    await makeRows(cluster, "n1", 1);
+    await untilSees(cluster, ["n2", "n3"], { statement: countRows, value: "1" });
+    await cluster.cut("n2");
+    await makeRows(cluster, "n1", 1);
+    await untilSees(cluster, ["n3"], { statement: countRows, value: "2" });
+    await cluster.server("n1").kill();
+    const before = autoSettings(cluster.server("n2"));
+    const dying: Promise<void>[] = [];
+    const { status, stdout } = await operator.run([...failover, "--yes", "--json"], {
+      onTalk: (_, stderr) => {
+        if (dying.length > 0 || !stderr.includes("bring n2 what")) return;
+        dying.push(cluster.server("n3").kill());
+      },
+    });
+    await Promise.all(dying);
+    const report = JSON.parse(stdout) as CliReport;
+    expect(stepsIn(report)).toContain("undone quiesce n2");
+    expect(report.findings.map(({ message }) => message).join()).toMatch(
+      /n3, which has .*, can no longer be reached/,
+    );
+    expect(nodeIn(report, "n2")).toMatchObject({ role: "standby" });
+    expect(autoSettings(cluster.server("n2"))).toEqual(before);
+    // n3 itself could not be asked to take back what was left on it.
+    expect(status).toBe(8);
+
+    await cluster.server("n3").start();
+    await cluster.join("n2");
+    expect(await operator.change(...failover)).toMatchObject({ status: 0 });
+    expect(await sql(cluster.server("n2"), countRows)).toEqual(["2"]);
+    const idle = await slotsOf(cluster, ["n3"]);
+    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" }, idle });
   });
 
   test("the standby with the best priority wins, and gets the rows that it lacks", async () => {
@@ -66,7 +119,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await cluster.server("n1").kill();
     await cluster.join("n4");
 
-    const { status, report } = await operator.change("failover", "--primary-is-dead");
+    const { status, report } = await operator.change(...failover);
     expect(stepsIn(report)).toContain("done exchange --to n4");
     expect(status).toBe(0);
     expect(await sql(cluster.server("n4"), countRows)).toEqual(["5"]);
@@ -112,7 +165,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(compared.report.comparison).toMatchObject({ candidate: "n2", exchange: null });
 
     await sql(n3, `ALTER SYSTEM SET primary_conninfo = '${conninfo}'`, "SELECT pg_reload_conf()");
-    const { status, report } = await operator.change("failover", "--primary-is-dead", "--to", "n4");
+    const { status, report } = await operator.change(...failover, "--to", "n4");
     expect(stepsIn(report)).toContain("done exchange --to n4");
     expect(status).toBe(0);
     expect(await sql(cluster.server("n4"), countRows)).toEqual(["1001"]);
