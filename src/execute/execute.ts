@@ -3,11 +3,11 @@
 
 import { setTimeout } from "node:timers/promises";
 import type { Plan } from "../plan/plan.ts";
-import type { Session } from "../postgres/session.ts";
 import type { Sessions } from "../postgres/sessions.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ClusterConfig } from "../topology/node.ts";
 import type { Journal } from "./journal.ts";
+import { limitSession } from "./limits.ts";
 import { createPerformers } from "./performers.ts";
 import { type ProgressEvent, type RunResult, runPlan } from "./run.ts";
 import type { World } from "./world.ts";
@@ -31,33 +31,11 @@ interface Limits {
   remainingMs(): number;
 }
 
-/** No act of ours takes a server seconds; one that does not answer must not take the run's time from the others. */
-const statementMs = 5_000;
-
-/** The session with what is left of the run as the limit of every statement: a frozen server cannot hold the run. */
-function limited(session: Session, limits: Limits): Session {
-  const query: Session["query"] = (sql, parameters, options) => {
-    const timeoutMs =
-      options?.timeoutMs ?? Math.min(statementMs, Math.max(100, limits.remainingMs()));
-    return session.query(sql, parameters, { timeoutMs });
-  };
-  return {
-    backendPid: session.backendPid,
-    version: session.version,
-    get alive() {
-      return session.alive;
-    },
-    query,
-    close: () => session.close(),
-    [Symbol.asyncDispose]: () => session.close(),
-  };
-}
-
 function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): World {
   const { config, sessions } = options;
   return {
     config,
-    session: async (node) => limited(await sessions.session(node), limits),
+    session: async (node) => limitSession(await sessions.session(node), () => limits.remainingMs()),
     observe: (names) => sessions.observe(names ?? null, null),
     reached: () => sessions.reached(),
     lastSeen: (node) => sessions.lastSeen(node),

@@ -8,6 +8,7 @@ import type { Step } from "../plan/step.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Journal } from "./journal.ts";
 import { type BoundStep, bindStep, NotDone, type Performers, Unfinished } from "./performer.ts";
+import { limitWorld } from "./limits.ts";
 import { waitUntilHolds } from "./wait.ts";
 import type { World } from "./world.ts";
 
@@ -116,14 +117,35 @@ async function performStep(
 
 /** What a best-effort step may take while others are to come: a node that went away must not use up the time that they
  * need. Milliseconds, and a share of what is left. */
-const bestEffort = { ms: 5_000, share: 1 / 4 };
+const bestEffort = { ms: 3_000, share: 1 / 4 };
 
-function limitedWorld(world: World): World {
-  const until = world.now() + Math.min(bestEffort.ms, world.remainingMs() * bestEffort.share);
-  return {
-    ...world,
-    remainingMs: () => Math.max(0, Math.min(world.remainingMs(), until - world.now())),
-  };
+function bestEffortWorld(world: World): World {
+  return limitWorld(world, Math.min(bestEffort.ms, world.remainingMs() * bestEffort.share));
+}
+
+/** What cannot be taken back is not begun with less time than this: its outcome could only be unknown. Milliseconds. */
+const noReturnMs = 250;
+
+function notBegun({ step, required, undo }: PlannedStep): StepEnd {
+  const detail = "time was up before it was begun";
+  const result = { step, required, state: "failed", ms: 0, detail } as const;
+  return { result, undo, touched: false, interrupted: false };
+}
+
+/** One stage, its steps side by side. */
+function performStage(
+  stage: Stage,
+  world: World,
+  options: RunOptions & { readonly isEdge: boolean; readonly isLast: boolean },
+): Promise<readonly StepEnd[]> {
+  if (options.isEdge && world.remainingMs() < noReturnMs) {
+    return Promise.resolve(stage.steps.map(notBegun));
+  }
+  const works = stage.steps.map((planned) => {
+    const patient = planned.required || options.isLast;
+    return performStep(planned, patient ? world : bestEffortWorld(world), options);
+  });
+  return Promise.all(works);
 }
 
 /** Takes back, last first, what the run did itself. What held already before the run is left as it was. */
@@ -187,25 +209,26 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
   const ends: StepEnd[] = [];
   const timings: Record<string, number> = {};
   const startedAt = world.now();
-  const finish = (outcome: RunResult["outcome"], steps: readonly StepResult[]): RunResult => {
+  const finish = (
+    outcome: RunResult["outcome"],
+    steps: readonly StepResult[],
+    causes: readonly StepResult[] = [],
+  ): RunResult => {
     timings["total"] = world.now() - startedAt;
     options.journal.write({ event: "run-ended", outcome, timings });
-    return { outcome, steps, findings: failureFindings(steps), timings };
+    return { outcome, steps, findings: failureFindings([...causes, ...steps]), timings };
   };
 
   options.journal.write({ event: "run-began", plan });
   for (const [index, stage] of plan.stages.entries()) {
     const beforeReturn = plan.pointOfNoReturn === null || index < plan.pointOfNoReturn;
     const stageStartedAt = world.now();
-    let stageEnds: StepEnd[] = [];
+    let stageEnds: readonly StepEnd[] = [];
     if (!world.signal.aborted) {
       options.progress({ kind: "stage", stage, index });
-      stageEnds = await Promise.all(
-        stage.steps.map((planned) => {
-          const patient = planned.required || index === plan.stages.length - 1;
-          return performStep(planned, patient ? world : limitedWorld(world), options);
-        }),
-      );
+      const isEdge = index === plan.pointOfNoReturn;
+      const isLast = index === plan.stages.length - 1;
+      stageEnds = await performStage(stage, world, { ...options, isEdge, isLast });
       ends.push(...stageEnds);
       const verb = stage.steps[0]?.step.verb ?? "nothing";
       timings[`${String(index + 1)}-${verb}`] = world.now() - stageStartedAt;
@@ -225,7 +248,9 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     const complete = undone.every(
       (result) => result.detail === null || !result.detail.startsWith("not undone"),
     );
-    return finish(complete ? "undone" : "incomplete", [...undone, ...rest]);
+    // Taken back, a step no longer says that it was the one that failed.
+    const causes = failed.map((end) => end.result).filter((cause) => !undone.includes(cause));
+    return finish(complete ? "undone" : "incomplete", [...undone, ...rest], causes);
   }
   return finish(
     "done",

@@ -135,6 +135,7 @@ describe("a run", () => {
       "quiesce n3 undone",
       "promote n2 skipped",
     ]);
+    expect(result.findings).toMatchObject([{ code: "step-failed", node: "n3" }]);
   });
 
   test("does not undo what held before it began", async () => {
