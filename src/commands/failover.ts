@@ -106,9 +106,17 @@ async function askForWord(decision: Decision, context: Context): Promise<boolean
 }
 
 /** Those that let us in at the start and do not follow at the end, one that went down meanwhile among them. */
+const noLeader: Finding = {
+  code: "no-primary",
+  severity: "problem",
+  message: "no node that can be reached leads",
+  hint: "see `remaster status`",
+};
+
 function shortfall(before: Topology, after: Topology): readonly Finding[] {
-  const [primary] = after.primaries;
-  if (primary === undefined) return [];
+  const [primary, ...others] = after.primaries;
+  if (primary === undefined) return [noLeader];
+  if (others.length > 0) return after.findings.filter(({ code }) => code === "several-primaries");
   const astray = new Set(findUnfollowing(after, primary));
   return standbysOf(before)
     .filter(({ name }) => name !== primary)

@@ -123,6 +123,30 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     });
   });
 
+  test("a new primary that freezes is no success", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const operator = operatorOf(cluster);
+    await cluster.server("n1").kill();
+    const freezing: Promise<void>[] = [];
+    const { status, stdout } = await operator.run(
+      [...failover, "--yes", "--json", "--timeout", "4s"],
+      {
+        onTalk: (_, stderr) => {
+          if (freezing.length > 0 || !stderr.includes("see them follow n2")) return;
+          freezing.push(cluster.server("n2").freeze());
+        },
+      },
+    );
+    await Promise.all(freezing);
+    const report = JSON.parse(stdout) as CliReport;
+    expect(report.findings).toContainEqual(expect.objectContaining({ code: "no-primary" }));
+    expect(status).toBe(8);
+
+    await cluster.server("n2").thaw();
+    expect(await operator.change(...failover)).toMatchObject({ status: 0 });
+    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+  });
+
   test("a standby that dies on the way holds nobody up", async () => {
     await using cluster = await startCluster({ major });
     const operator = operatorOf(cluster);
