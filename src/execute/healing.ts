@@ -77,25 +77,27 @@ function cutAt(end: TimelineEntry, segmentSize: bigint): Omit<Cut, "files"> {
 }
 
 /** Cuts the node's log off where the upstream's line left the latest timeline that it has files of. */
-async function cutTail(found: Case, world: World, control: ServerControl): Promise<CutOff> {
-  const { node, ends, segmentSize } = found;
+async function cutTail(found: Case, control: ServerControl): Promise<CutOff> {
+  const { node, upstream, ends, segmentSize } = found;
   const { wal } = control;
-  if (wal === null) throw new NotDone(`there is no pg_ctl of ${node.name}`);
+  if (wal === null) throw new Error(`there is no pg_ctl of ${node.name}`);
   const names = await wal.list();
   const end = ends.find((entry) => names.includes(cutAt(entry, segmentSize).last));
   if (end === undefined) {
-    throw new NotDone(`the WAL of ${node.name} does not reach ${found.upstream.name}'s timeline`);
+    throw new Error(`the WAL of ${node.name} does not reach where ${upstream.name} left its line`);
   }
   const files = filesToSetAside(names, { switchpoint: end.end, segmentSize });
-  const off = await wal.cut({ ...cutAt(end, segmentSize), files });
+  return wal.cut({ ...cutAt(end, segmentSize), files });
+}
+
+function noteCut({ node }: Case, off: CutOff, world: World): void {
   world.note({
     code: "torn-tail-repair",
     severity: "note",
     node: node.name,
-    message: `the WAL of ${node.name} was cut off at ${formatLsn(end.end)}; the files as they were are in ${off.directory}`,
+    message: `the torn end of ${node.name}'s WAL was cut off; the files as they were are in ${off.directory}`,
     hint: "remove them once the node is known to be well",
   });
-  return off;
 }
 
 /** The very commands that heal it by hand, in the order to type them on its machine. */
@@ -144,17 +146,40 @@ async function restartWithout(found: Case, world: World, control: ServerControl)
   let off: CutOff | null = null;
   try {
     await control.stop({ ...limit, how: "certain" });
-    off = await cutTail(found, world, control);
+    off = await cutTail(found, control);
     await control.start({ ...limit, timeoutMs: world.remainingMs() });
+    noteCut(found, off, world);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const left = await putBack(found, off, control);
+    throw new Unfinished([words(error), ...left].join("; "), { cause: error });
+  }
+}
+
+/** As far as it goes; gives what is left to be done by hand. */
+async function putBack(
+  { node, standby }: Case,
+  off: CutOff | null,
+  control: ServerControl,
+): Promise<readonly string[]> {
+  const left: string[] = [];
+  try {
     if (off !== null) {
       await control.stop({ timeoutMs: patienceMs, how: "certain" });
       await off.putBack();
     }
-    if (found.standby !== null) await control.start({ timeoutMs: patienceMs });
-    throw new Unfinished(`it is as it was before: ${why}`, { cause: error });
+  } catch (error) {
+    left.push(`what was cut off is still in ${off?.directory ?? "pg_wal"} (${words(error)})`);
   }
+  try {
+    if (standby !== null) await control.start({ timeoutMs: patienceMs });
+  } catch (error) {
+    left.push(`${node.name} is down (${words(error)})`);
+  }
+  return left;
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 export function createHealPerformer(repoint: Performer<RepointStep>): Performer<HealStep> {
@@ -169,7 +194,7 @@ export function createHealPerformer(repoint: Performer<RepointStep>): Performer<
         return await repoint.holds(following(step), world);
       } catch (error) {
         // Down, which is what a torn end may bring a node to: the act sees to that.
-        return { holds: false, why: error instanceof Error ? error.message : String(error) };
+        return { holds: false, why: words(error) };
       }
     },
 

@@ -103,9 +103,13 @@ async function startByPgCtl(pgCtl: PgCtl, limit: TimeLimit): Promise<void> {
   const log = join(directory.path, "remaster-start.log");
   const before = (await readFile(log, "utf8").catch(() => "")).length;
   const result = await runPgCtl(pgCtl, directory, { args: ["-l", log, "start"], limit });
-  if (result.exitCode === 0) return;
+  // For a standby that was shut down cleanly and does not come up, pg_ctl 18 answers 0: it takes that for the end of a
+  // recovery which was to shut down at its target.
+  const runs = result.exitCode === 0 && (await livenessOf(directory)).postmaster !== null;
+  if (runs) return;
   const said = (await readFile(log, "utf8").catch(() => "")).slice(before);
-  checkResult("pg_ctl start", { ...result, output: said.trim() === "" ? result.output : said });
+  const output = said.trim() === "" ? result.output : said;
+  checkResult("pg_ctl start", { ...result, exitCode: result.exitCode || 1, output });
 }
 
 /** A server that runs already may still be on its way up. */

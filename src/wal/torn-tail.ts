@@ -14,15 +14,16 @@ export interface TornTail {
   readonly segmentSize: bigint;
 }
 
-/** Whether a standby of the old timeline cannot follow the new one until its last segment is set aside. */
+/** Whether a standby of the old timeline cannot follow the new one until its log is cut off at the switchpoint. */
 export function isStranded(tail: TornTail): boolean {
   const { received, switchpoint, segmentSize } = tail;
   return segmentStart(received, segmentSize) > segmentStart(switchpoint, segmentSize);
 }
 
 /**
- * The files of the standby's pg_wal that must be set aside, while it is stopped: all from the switchpoint's segment on, of
- * every timeline. A new timeline's file is among them where the standby has tried and died: it holds only its beginning.
+ * The files of the standby's pg_wal that hold what is behind the switchpoint: all from its segment on, of every timeline.
+ * A new timeline's file is among them where the standby has tried and died: it holds only its beginning, and would keep the
+ * standby from starting.
  */
 export function filesToSetAside(
   names: readonly string[],

@@ -1,8 +1,10 @@
 // Failovers that do not come to their end in one go: time is up, a server does not obey, the operator is killed. What was
 // begun is legible on the nodes, so that the next run, by anybody, finishes it or takes it back.
 
+import type { ChildProcess } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { type CliReport, type Operator, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
 import {
@@ -15,6 +17,7 @@ import {
   untilSees,
 } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import type { ProgramResult } from "../support/program.ts";
 
 const failover = ["failover", "--primary-is-dead"] as const;
 
@@ -35,31 +38,45 @@ async function loseWithLaggard(
   return cluster;
 }
 
-/** Runs a failover and kills its process as soon as it says this, or somewhat later. */
-async function killedAt(
+/** Runs a failover and does something once, as soon as it says this. */
+async function during(
   operator: Operator,
-  kill: { readonly said: string; readonly laterMs: number },
-): Promise<void> {
-  let ends: NodeJS.Timeout | null = null;
-  const result = await operator.run([...failover, "--yes", "--to", "n2"], {
+  words: readonly string[],
+  event: { readonly said: string; readonly act: (child: ChildProcess) => unknown },
+): Promise<ProgramResult> {
+  const acts: unknown[] = [];
+  const result = await operator.run([...words, "--yes", "--json"], {
     onTalk: (child, stderr) => {
-      if (ends !== null || !stderr.includes(kill.said)) return;
-      ends = setTimeout(() => child.kill("SIGKILL"), kill.laterMs);
+      if (acts.length === 0 && stderr.includes(event.said)) acts.push(event.act(child));
     },
   });
-  expect(result.signal).toBe("SIGKILL");
+  expect(acts).toHaveLength(1);
+  await Promise.all(acts);
+  return result;
 }
 
 describe.each(testMajors)("PostgreSQL %d", (major) => {
+  // Cut off, n2 cannot come to the end of the exchange, or n3 to follow: the operator is still there to be killed.
   test.each([
-    { said: "bring n2 what", laterMs: 40 },
-    { said: "tell them of n2", laterMs: 0 },
-    { said: "make n2 the primary", laterMs: 0 },
-    { said: "see them follow n2", laterMs: 0 },
+    { said: "bring n2 what", cut: "n2", laterMs: 300 },
+    { said: "tell them of n2", cut: "n3", laterMs: 0 },
+    { said: "make n2 the primary", cut: "n3", laterMs: 0 },
+    { said: "see them follow n2", cut: "n3", laterMs: 0 },
   ])("an operator is killed $laterMs ms after `$said`, another one finishes", async (kill) => {
     await using cluster = await loseWithLaggard(major, {});
-    await cluster.join("n2");
-    await killedAt(operatorOf(cluster), kill);
+    if (kill.cut !== "n2") {
+      await cluster.join("n2");
+      await cluster.cut(kill.cut);
+    }
+    const killed = await during(operatorOf(cluster), [...failover, "--to", "n2"], {
+      said: kill.said,
+      act: async (child) => {
+        await setTimeout(kill.laterMs);
+        child.kill("SIGKILL");
+      },
+    });
+    expect(killed.signal).toBe("SIGKILL");
+    await cluster.join(kill.cut);
 
     const other = operatorOf(cluster, { desk: "other" });
     const { status, report } = await other.change(...failover, "--to", "n2");
@@ -78,12 +95,9 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await using cluster = await loseWithLaggard(major, { notPromotable: ["n3"] });
     const operator = operatorOf(cluster);
     const before = [allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])];
-    let interrupted = false;
-    const { status, stdout } = await operator.run([...failover, "--yes", "--json"], {
-      onTalk: (child, stderr) => {
-        if (interrupted || !stderr.includes("bring n2 what")) return;
-        interrupted = child.kill("SIGINT");
-      },
+    const { status, stdout } = await during(operator, failover, {
+      said: "bring n2 what",
+      act: (child) => child.kill("SIGINT"),
     });
     const report = JSON.parse(stdout) as CliReport;
     expect(stepsIn(report).slice(0, 2)).toEqual(["undone quiesce n2", "undone quiesce n3"]);
@@ -100,16 +114,14 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await using cluster = await loseWithLaggard(major, { notPromotable: ["n3"] });
     const operator = operatorOf(cluster);
     const before = [allSettings(cluster), await slotsOf(cluster, ["n2", "n3"])];
-    const back: Promise<void>[] = [];
-    const { status, stdout } = await operator.run([...failover, "--yes", "--json"], {
-      onTalk: (_, stderr) => {
-        if (back.length > 0 || !stderr.includes("bring n2 what")) return;
-        // The exchange can only go on once the primary runs.
-        const start = cluster.server("n1").start();
-        back.push(start.then(() => cluster.join("n2")));
+    const { status, stdout } = await during(operator, failover, {
+      said: "bring n2 what",
+      act: async () => {
+        await cluster.server("n1").start();
+        // Only now can the exchange go on.
+        await cluster.join("n2");
       },
     });
-    await Promise.all(back);
     const report = JSON.parse(stdout) as CliReport;
     expect(stepsIn(report)).toEqual(
       expect.arrayContaining(["undone exchange --to n2", "failed promote n2"]),
@@ -127,40 +139,32 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);
     await cluster.server("n1").kill();
-    const freezing: Promise<void>[] = [];
-    const { status, stdout } = await operator.run(
-      [...failover, "--yes", "--json", "--timeout", "4s"],
-      {
-        onTalk: (_, stderr) => {
-          if (freezing.length > 0 || !stderr.includes("see them follow n2")) return;
-          freezing.push(cluster.server("n2").freeze());
-        },
-      },
-    );
-    await Promise.all(freezing);
+    await cluster.cut("n3");
+    const { status, stdout } = await during(operator, [...failover, "--timeout", "4s"], {
+      said: "see them follow n2",
+      act: () => cluster.server("n2").freeze(),
+    });
     const report = JSON.parse(stdout) as CliReport;
     expect(report.findings).toContainEqual(expect.objectContaining({ code: "no-primary" }));
     expect(status).toBe(8);
 
     await cluster.server("n2").thaw();
+    await cluster.join("n3");
     expect(await operator.change(...failover)).toMatchObject({ status: 0 });
     await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
   });
 
   test("a standby that dies on the way holds nobody up", async () => {
-    await using cluster = await startCluster({ major });
+    await using cluster = await loseWithLaggard(major, { standbys: 3 });
     const operator = operatorOf(cluster);
-    await cluster.server("n1").kill();
-    const dying: Promise<void>[] = [];
-    const { status, stdout } = await operator.run(
-      [...failover, "--yes", "--json", "--timeout", "8s"],
-      {
-        onTalk: () => {
-          if (dying.length === 0) dying.push(cluster.server("n4").kill());
-        },
+    const words = [...failover, "--to", "n2", "--timeout", "8s"];
+    const { status, stdout } = await during(operator, words, {
+      said: "bring n2 what",
+      act: async () => {
+        await cluster.server("n4").kill();
+        await cluster.join("n2");
       },
-    );
-    await Promise.all(dying);
+    });
     const report = JSON.parse(stdout) as CliReport;
     expect(report.summary).toMatch(/^not finished/);
     expect(report.topology?.primaries).toEqual(["n2"]);

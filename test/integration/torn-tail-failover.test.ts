@@ -1,7 +1,7 @@
 // A primary that dies in the middle of a record which reaches into the next segment. Its standbys have everything up to
 // the boundary, and would end in a PANIC if they were led to the new timeline like that.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { typeCommands } from "../support/by-hand.ts";
@@ -75,6 +75,19 @@ describe.each(testMajors)("torn tails, PostgreSQL %d", (major) => {
     // Led there as it is, it would PANIC.
     const refused = await operator.change("repoint", "n3", "--to", "n2");
     expect([refused.status, alarmsIn(refused.report)]).toEqual([5, ["torn-tail n3"]]);
+
+    // One that cannot be started again gets its WAL back.
+    const conf = join(n3.dataDir, "postgresql.conf");
+    const settings = readFileSync(conf, "utf8");
+    writeFileSync(conf, `${settings}nonsense = on\n`);
+    const wal = readdirSync(join(n3.dataDir, "pg_wal"));
+    const failed = (await operatorOf(cluster).change("heal", "n3", "--to", "n2")).report;
+    expect([failed.exitCode, stepsIn(failed)]).toEqual([8, ["failed heal n3 --to n2"]]);
+    expect(failed.steps?.[0]?.detail).toMatch(/^pg_ctl start failed.*; n3 is down/);
+    expect(readdirSync(join(n3.dataDir, "pg_wal"))).toEqual(wal);
+    writeFileSync(conf, settings);
+    await n3.start();
+    expect(alarmsIn((await operator.ask("status")).report)).toContain("torn-tail n3");
 
     const finding = report.findings.find(({ code }) => code === "torn-tail-repair");
     expect(finding).toMatchObject({ node: "n3", severity: "problem" });
