@@ -2,6 +2,8 @@
 // A keyword that an older libpq lacks is still no mistake here: what a connection of ours supports is
 // decided when it is opened, what a standby's libpq supports by its own version.
 
+import { nearestWord } from "./nearest.ts";
+
 /** Every keyword of PQconndefaults() in 13 to 18. */
 export const keywords = [
   "service",
@@ -77,4 +79,12 @@ const secret: ReadonlySet<string> = new Set(secretKeywords);
 
 export function isSecretKeyword(name: string): boolean {
   return secret.has(name);
+}
+
+/** `unknown KIND "word", did you mean ...?`; null for what does not look like a word and may be anything. */
+export function unknownWord(kind: string, word: string): string | null {
+  if (!/^\w{1,40}$/.test(word)) return null;
+  const near = nearestWord(word, keywords);
+  const meant = near === null ? "" : `, did you mean "${near}"?`;
+  return `unknown ${kind} "${word}"${meant}`;
 }

@@ -3,8 +3,7 @@
 // anything in the text may be part of a password. Source: conninfo_parse in fe-connect.c, same in 13 to 18.
 
 import type { Conninfo } from "./conninfo.ts";
-import { isKeyword, isSecretKeyword, keywords } from "./keywords.ts";
-import { nearestWord } from "./nearest.ts";
+import { isKeyword, isSecretKeyword, unknownWord } from "./keywords.ts";
 import { isUri, parseUri } from "./uri.ts";
 
 /** What a text turned out to be: parameters, or a one-line message without any of its values. */
@@ -35,12 +34,17 @@ export function parseConninfo(text: string): ParsedConninfo {
   }
   const scanned = scanKeywords(text);
   if (!scanned.ok) return scanned;
-  let before = "";
+  let afterSecret = false;
   for (const span of scanned.spans) {
     if (!isKeyword(span.keyword) && span.keyword !== "requiressl") {
-      return { ok: false, message: unknownKeyword(span, before) };
+      // Behind a secret the word may be the rest of it, which wanted quotes.
+      const place = `unknown keyword at character ${span.start + 1}`;
+      return {
+        ok: false,
+        message: `connection string: ${afterSecret ? place : (unknownWord("keyword", span.keyword) ?? place)}`,
+      };
     }
-    before = span.keyword;
+    afterSecret ||= isSecretKeyword(span.keyword);
   }
   return {
     ok: true,
@@ -109,16 +113,6 @@ function skipSpace(text: string, from: number): number {
   let at = from;
   while (isSpace(text[at])) at += 1;
   return at;
-}
-
-/** The word itself is shown only where it cannot be the rest of an unquoted secret. */
-function unknownKeyword(span: KeywordSpan, before: string): string {
-  if (isSecretKeyword(before) || !/^\w{1,40}$/.test(span.keyword)) {
-    return `connection string: unknown keyword at character ${span.start + 1}`;
-  }
-  const near = nearestWord(span.keyword, keywords);
-  const meant = near === null ? "" : `, did you mean "${near}"?`;
-  return `connection string: unknown keyword "${span.keyword}"${meant}`;
 }
 
 /** `requiressl` is libpq's oldest name for sslmode: 1 is require, anything else prefer. */

@@ -2,8 +2,7 @@
 // Follows conninfo_uri_parse_options of fe-connect.c byte by byte, 18's rules for blanks included (before 18 they were
 // taken as they stand). Messages never quote the text: where its parts lie is what went wrong.
 
-import { isKeyword, isSecretKeyword, keywords } from "./keywords.ts";
-import { nearestWord } from "./nearest.ts";
+import { isKeyword, isSecretKeyword, unknownWord } from "./keywords.ts";
 
 export type UriPairs =
   | { readonly ok: true; readonly pairs: readonly (readonly [string, string])[] }
@@ -109,6 +108,10 @@ function readIpv6(text: string, start: number): { host: string; end: number } {
   return { host: text.slice(start + 1, close), end: close + 1 };
 }
 
+/**
+ * An unknown word is not repeated where it may be a password's own: behind one whose "&" was not written as %26, or before an
+ * "@", when a password with a bare "/" and "?" was taken for host and query.
+ */
 function readQuery(query: string): [string, string][] {
   const pairs: [string, string][] = [];
   // A trailing "&" is allowed, an empty parameter between two is not.
@@ -125,19 +128,12 @@ function readQuery(query: string): [string, string][] {
     } else if (isKeyword(keyword) || keyword === "requiressl") {
       pairs.push([keyword, value]);
     } else {
-      throw new UriError(unknownParameter(keyword, pairs));
+      const maybeSecret = query.includes("@") || pairs.some(([word]) => isSecretKeyword(word));
+      const named = maybeSecret ? null : unknownWord("query parameter", keyword);
+      throw new UriError(named ?? "unknown query parameter");
     }
   }
   return pairs;
-}
-
-/** After a password the word may be the password's own, behind an "&" that was not written as %26. */
-function unknownParameter(keyword: string, before: readonly (readonly [string, string])[]): string {
-  const afterSecret = before.some(([word]) => isSecretKeyword(word));
-  if (afterSecret || !/^\w{1,40}$/.test(keyword)) return "unknown query parameter";
-  const near = nearestWord(keyword, keywords);
-  const meant = near === null ? "" : `, did you mean "${near}"?`;
-  return `unknown query parameter "${keyword}"${meant}`;
 }
 
 /** Percent-decoding as in conninfo_uri_decode of 18: blanks around are dropped, blanks within refused. */

@@ -153,6 +153,11 @@ describe("messages", () => {
     expect(result).toEqual({ ok: false, message: "connection URI: unknown query parameter" });
   });
 
+  test("a password with a bare / and ? does not show up as a query parameter", () => {
+    const result = parseConninfo("postgresql://u:?AAAAAAhost=/@h/db");
+    expect(result).toEqual({ ok: false, message: "connection URI: unknown query parameter" });
+  });
+
   test("never show a secret, however broken the text", () => {
     fc.assert(
       fc.property(
