@@ -13,9 +13,8 @@ else await run();
 
 async function run(): Promise<void> {
   const { runProgram } = await import("./cli/run.ts");
-  const { crashed, interrupted, newRunState, stoppedAtOnce, unwritable } = await import(
-    "./cli/ending.ts"
-  );
+  const { answerSignal, crashed, interrupted, newRunState, stoppedAtOnce, unwritable } =
+    await import("./cli/ending.ts");
   const { ProcessOutput } = await import("./cli/process-output.ts");
   const interrupt = new AbortController();
   const stdout = new ProcessOutput(process.stdout, 1);
@@ -35,9 +34,13 @@ async function run(): Promise<void> {
     stdout.write(ending.stdout);
     process.exit(ending.exitCode);
   };
+  let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (interrupt.signal.aborted) endAtOnce(stoppedAtOnce(edge.state));
-    interrupt.abort(interrupted(signal));
+    signals += 1;
+    const answer = answerSignal(signals, signal, edge.state);
+    if (answer.kind === "at-once") return endAtOnce(stoppedAtOnce(edge.state));
+    if (answer.line !== null) edge.state.say?.(answer.line);
+    if (answer.kind === "stop") interrupt.abort(interrupted(signal));
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
   process.on("uncaughtException", (error) => endAtOnce(crashed(edge.state, error, argv)));

@@ -9,6 +9,7 @@ import type { GlobalOptions } from "./program.ts";
 import { newRunState } from "./ending.ts";
 import type { Edge } from "./run.ts";
 import { createServers } from "./servers.ts";
+import type { Typed } from "./typed.ts";
 
 export interface Wiring {
   readonly context: Context;
@@ -18,9 +19,10 @@ export interface Wiring {
 
 export function createContext(wanted: {
   readonly options: GlobalOptions;
+  readonly typed: Typed;
   readonly edge: Edge;
 }): Wiring {
-  const { options, edge } = wanted;
+  const { options, typed, edge } = wanted;
   const deadline = startDeadline({
     timeoutMs: options.timeoutMs,
     interrupt: edge.interrupt,
@@ -29,6 +31,10 @@ export function createContext(wanted: {
   const { progress, prompt, follow } = createOperator({ options, edge, deadline });
   const say = (line: string): void => {
     progress.say(line);
+  };
+  edge.state.say = (line) => {
+    if (options.quiet) edge.stderr.write(`${line}\n`);
+    else say(line);
   };
   const servers = createServers({ options, edge, deadline, say, progress: follow });
   const context: Context = {
@@ -60,6 +66,7 @@ export function createContext(wanted: {
         progress.rest();
       }
     },
+    typed,
     clusterWords: async () => {
       if (options.dsn !== null) return ["--dsn", options.dsn];
       const { file } = await servers.cluster();
@@ -91,6 +98,7 @@ async function runOnConfig<T>(
 ): Promise<T> {
   const { context, close } = createContext({
     options: { ...outer.options, config: file, cluster: null, dsn: null, yes: true },
+    typed: outer.typed,
     edge: {
       ...outer.edge,
       state: newRunState(),

@@ -17,10 +17,33 @@ export interface RunState {
   json: boolean;
   /** A plan is, or was, being carried out. */
   changing: boolean;
+  /** What to type where the run was cut short, most useful first; none for a verb that changes nothing. */
+  next: readonly string[];
+  /** Says one line beside whatever stands on the terminal; null before there is a verb. */
+  say: ((line: string) => void) | null;
 }
 
 export function newRunState(): RunState {
-  return { verb: null, json: false, changing: false };
+  return { verb: null, json: false, changing: false, next: [], say: null };
+}
+
+/** What a signal does: end the run at the next safe place, say that this is under way, or end it at once. */
+export type SignalAnswer =
+  | { readonly kind: "stop"; readonly line: string | null }
+  | { readonly kind: "patience"; readonly line: string }
+  | { readonly kind: "at-once" };
+
+/** The first signal stops at the next safe place. Once something is being changed, the second one only says so: a terminal
+ * and what starts us (npx, a shell) may each pass on one and the same Ctrl-C. What runs then has a deadline of its own. */
+export function answerSignal(count: number, signal: string, state: RunState): SignalAnswer {
+  if (count === 1) {
+    const line = `${signal}: stopping at the next safe place`;
+    return { kind: "stop", line: state.changing ? line : null };
+  }
+  if (!state.changing || count > 2) return { kind: "at-once" };
+  const line =
+    "still stopping; one more signal ends this at once, and leaves what was begun half done";
+  return { kind: "patience", line };
 }
 
 /** Why the run ends after a first SIGINT or SIGTERM. */
@@ -28,16 +51,16 @@ export function interrupted(signal: string): DeclinedError {
   return new DeclinedError(`interrupted by ${signal}`);
 }
 
-/** A second signal: nothing is waited for. */
+/** One signal too many: nothing is waited for. */
 export function stoppedAtOnce(state: RunState): Ending {
   const outcome = state.changing ? "incomplete" : "declined";
   const summary = state.changing
-    ? "stopped at once by a second signal: what was begun may be half done, nothing was undone"
+    ? "stopped at once: what was begun may be half done, and was not taken back"
     : "stopped at once by a second signal, before the first change";
-  const hint = state.changing ? "see where it stands: remaster status" : null;
+  const next = state.next.map((command) => `next: ${command}\n`).join("");
   return {
-    stdout: lastReport(state, { outcome, summary, hint }),
-    stderr: `remaster: ${summary}\n${hint === null ? "" : `hint: ${hint}\n`}`,
+    stdout: lastReport(state, { outcome, summary, hint: null }),
+    stderr: `remaster: ${summary}\n${next}`,
     exitCode: exitTable[outcome],
   };
 }
@@ -71,7 +94,7 @@ function lastReport(state: RunState, { outcome, summary, hint }: LastWords): str
     summary,
     hint,
     findings: [],
-    next: [],
+    next: state.next,
   };
   return `${JSON.stringify(report)}\n`;
 }

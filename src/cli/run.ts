@@ -7,6 +7,7 @@ import { type ExitCode, exitTable, RemasterError, UsageError } from "../errors.t
 import type { Report } from "../plan/report.ts";
 import type { RunState } from "./ending.ts";
 import type { GlobalOptions } from "./program.ts";
+import type { Typed } from "./typed.ts";
 import { splitWords, type Words } from "./words.ts";
 
 /** A stream as the program sees it. */
@@ -66,6 +67,10 @@ async function printHelp(words: Words, edge: Edge): Promise<ExitCode> {
     edge.stdout.write(text);
     return exitTable.done;
   }
+  if (words.strayOption !== null) {
+    const { strayOptionError } = await import("./verbs.ts");
+    throw await strayOptionError(words.strayOption);
+  }
   if (words.rest.length > 0) throw new UsageError("no verb given", "see remaster --help");
   edge.stderr.write(text);
   return exitTable.usage;
@@ -82,17 +87,25 @@ async function runVerb(name: string, words: Words, edge: Edge): Promise<ExitCode
   const { input, options } = parseInvocation(definition, words.rest);
   edge.state.verb = name;
   edge.state.json = options.json;
+  const typed = await typedWords(definition, input);
+  if (definition.changes) edge.state.next = [typed.again, typed.command("undo")];
   const { createContext } = await import("./context.ts");
-  const { context, close } = createContext({ options, edge });
+  const { context, close } = createContext({ options, typed, edge });
   try {
     const report = await runDefinition(definition, input, context).catch((error: unknown) =>
-      reportOf(error, { command: name, signal: context.signal, words, edge }),
+      reportOf(error, { definition, context, words, edge }),
     );
     await printReport(report, options, edge);
     return exitTable[report.outcome];
   } finally {
     await close();
   }
+}
+
+async function typedWords(definition: VerbDefinition, input: Input): Promise<Typed> {
+  const { typedOf } = await import("./typed.ts");
+  const { optionsOf } = await import("./options.ts");
+  return typedOf({ ...definition, options: optionsOf(definition) }, input);
 }
 
 /** A run that throws before its first await fails like one that rejects. */
@@ -105,19 +118,24 @@ async function runDefinition(
 }
 
 interface Failure {
-  readonly command: string;
-  readonly signal: AbortSignal;
+  readonly definition: VerbDefinition;
+  readonly context: Context;
   readonly words: Words;
   readonly edge: Edge;
 }
 
 /** What stopped a verb from reporting, as a report. Usage errors that only the verb could see go on as they are. */
 async function reportOf(thrown: unknown, failure: Failure): Promise<Report> {
-  const { signal, command } = failure;
+  const { definition, context } = failure;
+  const { signal, typed } = context;
+  const { name: command, changes } = definition;
   const error = signal.aborted && isAbort(thrown) ? (signal.reason as unknown) : thrown;
   if (error instanceof UsageError) throw error;
   const { errorReport, bugReport } = await import("./failure.ts");
-  if (error instanceof RemasterError) return errorReport(command, error);
+  if (error instanceof RemasterError) {
+    const report = errorReport(command, error);
+    return changes && signal.aborted ? { ...report, next: [typed.again] } : report;
+  }
   const { bugLines, hideSecrets } = await import("./bug.ts");
   failure.edge.stderr.write(bugLines(error, [command, ...failure.words.rest]));
   return bugReport(command, hideSecrets(error instanceof Error ? error.message : String(error)));

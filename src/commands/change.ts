@@ -20,8 +20,6 @@ export interface Change {
   readonly question: (plan: Plan) => string;
   /** What speaks against calling the end state done, though every step held. */
   readonly shortfall?: (before: Topology, after: Topology) => readonly Finding[];
-  /** What to type when the run did not finish. */
-  readonly again: string;
 }
 
 export async function observeTopology(context: Context): Promise<Topology> {
@@ -136,6 +134,21 @@ function summaryOf(change: Change, topology: Topology, outcome: Execution["outco
   }
 }
 
+/** What to type where the run did not come to its goal, most useful first. */
+function nextAfter(execution: Execution, plan: Plan, context: Context): readonly string[] {
+  const { again, command } = context.typed;
+  const status = command("status");
+  const edge = plan.stages[plan.pointOfNoReturn ?? plan.stages.length];
+  const passed = execution.steps.some(
+    ({ step, state, unknown }) =>
+      edge?.steps.some((planned) => planned.step === step) === true &&
+      (state === "done" || state === "already" || unknown === true),
+  );
+  return execution.outcome !== "incomplete" || passed
+    ? [again, status]
+    : [again, command("undo"), status];
+}
+
 /** How long a goal that was seen to hold may need to be seen again, milliseconds: a settled setting has its receiver start
  * anew, and a look that falls between finds nobody streaming. */
 const settlingMs = 3_000;
@@ -179,7 +192,7 @@ async function carryOut(
     timings: execution.timings,
     word: outcome === "done" || outcome === "incomplete" ? (change.word?.(after) ?? null) : null,
     summary: summaryOf(change, after, outcome),
-    ...(outcome === "done" ? {} : { next: ["remaster status", change.again] }),
+    ...(outcome === "done" ? {} : { next: nextAfter(execution, plan, context) }),
   };
 }
 

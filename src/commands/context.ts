@@ -53,6 +53,12 @@ export interface Context {
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** Carry a plan out: the only way a verb changes a server. */
   execute(plan: Plan): Promise<Execution>;
+  /** Command lines for the operator to type next, on the same cluster in the same place. */
+  readonly typed: {
+    /** This verb, with what was given to it. */
+    readonly again: string;
+    command(...words: readonly string[]): string;
+  };
   /** The options that name this cluster on any other command line: `--config /srv/orders.toml`, as words. */
   clusterWords(): Promise<readonly string[]>;
   /** Throw-away servers on this machine. */

@@ -59,7 +59,6 @@ async function runExchange(input: Input, context: Context): Promise<Report> {
       return `${to} has everything, at ${at === null ? "an unknown position" : formatPosition(at)}`;
     },
     question: () => `stream to ${to} what it lacks?`,
-    again: `remaster exchange --to ${to}${from === null ? "" : ` --from ${from}`}`,
   };
   return runChange(change, context);
 }

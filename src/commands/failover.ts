@@ -168,7 +168,6 @@ async function runFailover(input: Input, context: Context): Promise<Report> {
     word: (topology: Topology) => topology.primaries[0] ?? null,
     question,
     shortfall,
-    again: `remaster failover${to === null ? "" : ` --to ${to}`}`,
   };
   return runChange(change, context);
 }

@@ -39,7 +39,6 @@ export const heal: VerbDefinition = {
       decide: (topology: Parameters<typeof planHeal>[0]) => planHeal(topology, { node, to }),
       holds: () => `${node} follows ${to}`,
       question: () => `stop ${node}, cut off the torn end of its WAL and start it again?`,
-      again: `remaster heal ${node} --to ${to}`,
     };
     return runChange(change, context);
   },

@@ -93,7 +93,6 @@ async function runPromote(input: Input, context: Context): Promise<Report> {
     },
     word: (topology: Topology) => (topology.primaries.includes(node) ? node : null),
     question: () => `promote ${node}? this cannot be taken back`,
-    again: `remaster promote ${node}`,
   };
   return runChange(change, context);
 }

@@ -89,7 +89,6 @@ async function runQuiesce(input: Input, context: Context): Promise<Report> {
       `${quiescedNodes(topology).join(", ")} quiesced, highest position ${highestPosition(topology) ?? "unknown"}`,
     word: highestPosition,
     question: () => "stop the intake of WAL on these standbys?",
-    again: "remaster unquiesce",
   };
   return runChange(change, context);
 }
@@ -108,7 +107,6 @@ async function runUnquiesce(input: Input, context: Context): Promise<Report> {
       return `still marked: ${marked.map((node) => node.name).join(", ")}`;
     },
     question: () => "give these standbys their own upstream back?",
-    again: "remaster unquiesce",
   };
   return runChange(change, context);
 }

@@ -86,7 +86,6 @@ async function runRepoint(input: Input, context: Context): Promise<Report> {
         ? `told of ${to}: ${all ? "all" : nodes.join(", ")}`
         : `streaming from ${to}: ${followers(topology)}`,
     question: () => `have ${all ? "every standby" : nodes.join(", ")} follow ${to}?`,
-    again: `remaster repoint ${all ? "--all" : nodes.join(" ")} --to ${to}`,
   } as const;
   return runChange(change, context);
 }

@@ -27,7 +27,6 @@ export const stop: VerbDefinition = {
       decide: (topology: Parameters<typeof planStop>[0]) => planStop(topology, { nodes }),
       holds: () => `${nodes.join(", ")} stopped`,
       question: () => `stop ${nodes.join(", ")}?`,
-      again: `remaster stop ${nodes.join(" ")}`,
     };
     return runChange(change, context);
   },

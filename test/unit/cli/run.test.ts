@@ -2,7 +2,13 @@
 
 import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { crashed, newRunState, stoppedAtOnce, unwritable } from "../../../src/cli/ending.ts";
+import {
+  answerSignal,
+  crashed,
+  newRunState,
+  stoppedAtOnce,
+  unwritable,
+} from "../../../src/cli/ending.ts";
 import { type Edge, runProgram } from "../../../src/cli/run.ts";
 import { status } from "../../../src/commands/status.ts";
 import {
@@ -112,22 +118,36 @@ describe("what a verb throws", () => {
   });
 });
 
-describe("a second signal", () => {
-  test("before the first change", () => {
+describe("signals", () => {
+  const next = ["remaster failover --to n2", "remaster undo"];
+  const changing = { ...newRunState(), verb: "failover", json: true, changing: true, next };
+
+  test("before the first change the second one ends the run", () => {
     const state = { ...newRunState(), verb: "failover" };
+    expect(answerSignal(1, "SIGINT", state)).toEqual({ kind: "stop", line: null });
+    expect(answerSignal(2, "SIGINT", state)).toEqual({ kind: "at-once" });
     expect(stoppedAtOnce(state)).toMatchObject({ exitCode: 6, stdout: "" });
   });
 
-  test("while a plan is carried out", () => {
-    const stopped = stoppedAtOnce({ verb: "failover", json: true, changing: true });
+  test("while a plan is carried out the second one only says that it is ending", () => {
+    expect(answerSignal(1, "SIGTERM", changing)).toMatchObject({
+      kind: "stop",
+      line: "SIGTERM: stopping at the next safe place",
+    });
+    expect(answerSignal(2, "SIGTERM", changing).kind).toBe("patience");
+    expect(answerSignal(3, "SIGTERM", changing)).toEqual({ kind: "at-once" });
+  });
+
+  test("ended at once it says what to type next", () => {
+    const stopped = stoppedAtOnce(changing);
     expect(stopped.exitCode).toBe(8);
-    expect(stopped.stderr).toContain("hint: see where it stands: remaster status\n");
-    expect(JSON.parse(stopped.stdout)).toMatchObject({ outcome: "incomplete", exitCode: 8 });
+    expect(stopped.stderr).toMatch(/\nnext: remaster failover --to n2\nnext: remaster undo\n$/);
+    expect(JSON.parse(stopped.stdout)).toMatchObject({ outcome: "incomplete", exitCode: 8, next });
   });
 });
 
 test("a crash keeps the promise of --json", () => {
-  const state = { verb: "status", json: true, changing: false };
+  const state = { ...newRunState(), verb: "status", json: true };
   const ending = crashed(state, new Error("password=hunter2"), ["status", "--json"]);
   expect(JSON.parse(ending.stdout)).toMatchObject({ command: "status", outcome: "bug" });
   expect(ending.exitCode).toBe(70);

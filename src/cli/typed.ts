@@ -1,0 +1,58 @@
+// The command line as the operator may type it again: the verb with what was given to it, without what only shaped the
+// output, showed a plan or spared the question. A run that stops says it at the end, so it must parse as what was meant.
+// Repeats the way the cluster was named: where that was the directory or the environment, it still is.
+
+import type { ArgumentDefinition, Input, OptionDefinition } from "../commands/define.ts";
+import { quoteWord } from "../plan/command-line.ts";
+
+export interface Typed {
+  /** `remaster failover --to n2 --config ./orders.toml`. */
+  readonly again: string;
+  /** Another verb on the same cluster. */
+  command(...words: readonly string[]): string;
+}
+
+const naming: readonly string[] = ["config", "cluster", "dsn"];
+const left: readonly string[] = [
+  "json",
+  "quiet",
+  "verbose",
+  "no-color",
+  "dry-run",
+  "script",
+  "yes",
+];
+
+/** A verb as far as its command line goes. */
+export interface Shape {
+  readonly name: string;
+  readonly arguments: readonly ArgumentDefinition[];
+  /** The global ones as well. */
+  readonly options: readonly OptionDefinition[];
+}
+
+export function typedOf({ name, arguments: known, options }: Shape, input: Input): Typed {
+  const given = options.flatMap((option) => optionWords(option, input));
+  const isNaming = ({ flag }: { readonly flag: string }): boolean => naming.includes(flag);
+  const cluster = given.filter(isNaming).flatMap(({ words }) => words);
+  const own = given
+    .filter((option) => !isNaming(option) && !left.includes(option.flag))
+    .flatMap(({ words }) => words);
+  const values = known.flatMap((argument) => input.arguments[argument.name] ?? []);
+  const command = (...words: readonly string[]): string =>
+    ["remaster", ...words, ...cluster].map(quoteWord).join(" ");
+  return { again: command(name, ...values, ...own), command };
+}
+
+function optionWords(
+  option: OptionDefinition,
+  input: Input,
+): readonly { readonly flag: string; readonly words: readonly string[] }[] {
+  const { flag } = option;
+  const value = input.options[flag];
+  if (value === undefined) return [];
+  if (option.type === "flag" || value === true) return [{ flag, words: [`--${flag}`] }];
+  if (value === option.default) return [];
+  const words = value.startsWith("-") ? [`--${flag}=${value}`] : [`--${flag}`, value];
+  return [{ flag, words }];
+}
