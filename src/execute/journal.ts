@@ -1,6 +1,6 @@
 // The journal: one file of JSON lines per run, for people and `history`. Nothing needs it to go on: what a run left is
 // legible on the nodes. So a journal that cannot be written never stops a failover; it is noted and done without.
-// Mode 0600; a line is written at once and synced without holding the run up; close waits for the last sync.
+// Mode 0600; lines are written at once and synced without holding the run up; close waits for the last sync.
 
 import { open, mkdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -55,7 +55,8 @@ export function openJournal(options: JournalOptions): Journal {
   let file: string | null = null;
   let failed = false;
   let handle: Promise<FileHandle | null> | null = null;
-  let last: Promise<void> = Promise.resolve();
+  let pending = "";
+  let flushing: Promise<void> | null = null;
 
   const fail = (error: unknown): null => {
     if (!failed) options.onFailure(error instanceof Error ? error.message : String(error));
@@ -67,27 +68,33 @@ export function openJournal(options: JournalOptions): Journal {
       file = path;
       return opening;
     }, fail);
+  // What is written while a sync is under way goes out with the next one.
+  const flush = async (): Promise<void> => {
+    handle ??= opened();
+    const target = await handle;
+    while (pending !== "") {
+      const lines = pending;
+      pending = "";
+      if (failed || target === null) continue;
+      try {
+        await target.appendFile(lines);
+        await target.datasync();
+      } catch (error) {
+        fail(error);
+      }
+    }
+    flushing = null;
+  };
 
   return {
     write(entry) {
       const line = JSON.stringify({ at: new Date(options.now()).toISOString(), ...entry }, plain);
-      handle ??= opened();
-      const ready = handle;
-      last = last.then(async () => {
-        const target = failed ? null : await ready;
-        if (target === null) return;
-        try {
-          await target.appendFile(`${line}\n`);
-          await target.datasync();
-        } catch (error) {
-          fail(error);
-        }
-      });
+      pending += `${line}\n`;
+      flushing ??= flush();
     },
     async close() {
-      await last;
-      const target = handle === null ? null : await handle;
-      await target?.close().catch(fail);
+      await flushing;
+      await (await handle)?.close().catch(fail);
     },
     get file() {
       return file;
