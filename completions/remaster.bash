@@ -412,6 +412,39 @@ _remaster_rehearse() {
   fi
 }
 
+_remaster_role() {
+  case "$1" in
+    --print)
+      :
+      return
+      ;;
+    --pg)
+      _remaster_offer words 13 14 15 16 17 18
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --print --pg -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
 _remaster_completion() {
   case "$1" in
     -f | --config)
@@ -454,7 +487,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --from | --require | --patience | --standbys | --not-promotable | --pg | --bindir | --dir)
+      --timeout | --to | --from | --require | --patience | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;
@@ -477,8 +510,9 @@ _remaster() {
     failover) _remaster_failover "$previous" "$count" ;;
     sandbox) _remaster_sandbox "$previous" "$count" ;;
     rehearse) _remaster_rehearse "$previous" "$count" ;;
+    role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -501,7 +535,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse completion help
+        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse role completion help
       fi
       ;;
   esac

@@ -10,7 +10,7 @@ function __remaster_words
             continue
         end
         switch $token
-            case -f --config -c --cluster -d --dsn --timeout --to --from --require --patience --standbys --not-promotable --pg --bindir --dir
+            case -f --config -c --cluster -d --dsn --timeout --to --from --require --patience --standbys --not-promotable --pg --bindir --dir --print
                 set skip 1
             case '-*'
             case '*'
@@ -73,9 +73,10 @@ complete -c remaster -n 'not __remaster_verb' -a heal -d 'clear a torn end of WA
 complete -c remaster -n 'not __remaster_verb' -a failover -d 'the primary is gone: bring the cluster to its next one'
 complete -c remaster -n 'not __remaster_verb' -a sandbox -d 'throw-away clusters of real servers, to try things on'
 complete -c remaster -n 'not __remaster_verb' -a rehearse -d 'kill a primary under load, fail over, count the rows'
+complete -c remaster -n 'not __remaster_verb' -a role -d 'print the SQL of a role for remaster, no superuser'
 complete -c remaster -n 'not __remaster_verb' -a completion -d 'print the completion script of a shell'
 complete -c remaster -n 'not __remaster_verb' -a help -d 'explain a verb'
-complete -c remaster -n '__remaster_argument help 0' -a 'status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse completion'
+complete -c remaster -n '__remaster_argument help 0' -a 'status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse role completion'
 complete -c remaster -n '__remaster_verb status' -s f -l config -x -a '(__fish_complete_path (commandline -ct))' -d 'topology file'
 complete -c remaster -n '__remaster_verb status' -s c -l cluster -x -d 'cluster by name, from the configuration directories'
 complete -c remaster -n '__remaster_verb status' -s d -l dsn -x -d 'connect without a file; several hosts make a cluster'
@@ -239,6 +240,17 @@ complete -c remaster -n '__remaster_verb rehearse' -s v -l verbose -d 'say more 
 complete -c remaster -n '__remaster_verb rehearse' -l no-color -d 'no colours, as with NO_COLOR'
 complete -c remaster -n '__remaster_verb rehearse' -l timeout -x -d 'deadline of the run: 500ms, 10s, 2m'
 complete -c remaster -n '__remaster_verb rehearse' -s h -l help -d 'this help'
+complete -c remaster -n '__remaster_verb role' -l print -x -d 'the name of the role'
+complete -c remaster -n '__remaster_verb role' -l pg -x -a '13 14 15 16 17 18' -d 'for this PostgreSQL major, without looking at a server'
+complete -c remaster -n '__remaster_verb role' -s f -l config -x -a '(__fish_complete_path (commandline -ct))' -d 'topology file'
+complete -c remaster -n '__remaster_verb role' -s c -l cluster -x -d 'cluster by name, from the configuration directories'
+complete -c remaster -n '__remaster_verb role' -s d -l dsn -x -d 'connect without a file; several hosts make a cluster'
+complete -c remaster -n '__remaster_verb role' -l json -d 'one JSON report on stdout'
+complete -c remaster -n '__remaster_verb role' -s q -l quiet -d 'one word or nothing on stdout, no talk'
+complete -c remaster -n '__remaster_verb role' -s v -l verbose -d 'say more on stderr'
+complete -c remaster -n '__remaster_verb role' -l no-color -d 'no colours, as with NO_COLOR'
+complete -c remaster -n '__remaster_verb role' -l timeout -x -d 'deadline of the run: 500ms, 10s, 2m'
+complete -c remaster -n '__remaster_verb role' -s h -l help -d 'this help'
 complete -c remaster -n '__remaster_verb completion' -s f -l config -x -a '(__fish_complete_path (commandline -ct))' -d 'topology file'
 complete -c remaster -n '__remaster_verb completion' -s c -l cluster -x -d 'cluster by name, from the configuration directories'
 complete -c remaster -n '__remaster_verb completion' -s d -l dsn -x -d 'connect without a file; several hosts make a cluster'

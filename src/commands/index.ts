@@ -53,6 +53,7 @@ export const verbs: readonly VerbEntry[] = [
     group: "practise",
     load: async () => (await import("./rehearse.ts")).rehearse,
   },
+  { name: "role", group: "shell", load: async () => (await import("./role.ts")).role },
   {
     name: "completion",
     group: "shell",

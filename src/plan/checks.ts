@@ -129,7 +129,7 @@ export function checkRights(
   kind: "settings" | "promotion" | "slots",
 ): Finding[] {
   const wanted = {
-    settings: /^SUPERUSER$|^ALTER SYSTEM|pg_reload_conf/,
+    settings: /^SUPERUSER$|^ALTER SYSTEM|pg_reload_conf|pg_wal_replay_/,
     promotion: /pg_promote|pg_reload_conf/,
     slots: /^REPLICATION$/,
   }[kind];
@@ -138,7 +138,7 @@ export function checkRights(
   return [
     problem("missing-right", node.name, {
       message: `the role lacks on ${node.name}: ${lacking.join("; ")}`,
-      hint: "grant it on the primary, or connect as a superuser; the README has the statements",
+      hint: "grant it on the primary (`remaster role --print NAME` has the statements), or connect as a superuser",
     }),
   ];
 }

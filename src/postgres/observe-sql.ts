@@ -4,6 +4,7 @@
 // executor starts), so those stand in a second statement, made of what the first one found to be allowed.
 
 import type { SettingName } from "../topology/node.ts";
+import { canGrantParameters, changingFunctions, standbyParameters } from "../topology/rights.ts";
 
 /** The application_name of remaster's own replication connections, which never stream. */
 export const ownApplicationName = "remaster";
@@ -146,20 +147,16 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
 FROM ${startupFrom}`;
 }
 
-/** Settings that remaster changes on a standby. */
-const changedSettings = ["primary_conninfo", "primary_slot_name", "restore_command"];
-
 /** The rights to change a node that the role lacks, as GRANT names them. Before 15 only a superuser alters settings. */
 function lackingSql(major: number): string {
   const superuser = "current_setting('is_superuser') = 'on'";
-  const settings =
-    major < 15
-      ? [`('SUPERUSER', ${superuser})`]
-      : changedSettings.map(
-          (name) =>
-            `('ALTER SYSTEM ON PARAMETER ${name}', has_parameter_privilege('${name}', 'ALTER SYSTEM'))`,
-        );
-  const functions = ["pg_reload_conf()", "pg_promote(boolean, integer)"].map(
+  const settings = !canGrantParameters(major)
+    ? [`('SUPERUSER', ${superuser})`]
+    : standbyParameters.map(
+        (name) =>
+          `('ALTER SYSTEM ON PARAMETER ${name}', has_parameter_privilege('${name}', 'ALTER SYSTEM'))`,
+      );
+  const functions = changingFunctions.map(
     (name) => `('EXECUTE ON FUNCTION ${name}', has_function_privilege('${name}', 'EXECUTE'))`,
   );
   const replication = `('REPLICATION', ${superuser} OR EXISTS (

@@ -1,0 +1,53 @@
+// What remaster's role must be allowed on the servers, as one list: the SQL that makes the role is printed from it, and a
+// look asks for what is needed of it. GRANT ... ON PARAMETER came with 15: before, only a superuser changes settings.
+// Rights on functions and views belong to one database; remaster connects to `postgres`.
+
+export interface Rights {
+  /** Predefined roles. */
+  readonly memberships: readonly string[];
+  /** Functions that nobody but a superuser may execute unless it is granted. */
+  readonly functions: readonly string[];
+  /** Views of the same kind. */
+  readonly views: readonly string[];
+  /** Settings that ALTER SYSTEM may change; empty where that cannot be granted. */
+  readonly parameters: readonly string[];
+}
+
+/** Settings that change on a standby: without one of them no verb that changes it works. */
+export const standbyParameters: readonly string[] = [
+  "primary_conninfo",
+  "primary_slot_name",
+  "restore_command",
+];
+
+/** Functions without which no verb that changes a standby works. */
+export const changingFunctions: readonly string[] = [
+  "pg_reload_conf()",
+  "pg_promote(boolean, integer)",
+  "pg_wal_replay_pause()",
+  "pg_wal_replay_resume()",
+];
+
+/** Whether a role that is no superuser can be given all that the verbs need. */
+export function canGrantParameters(major: number): boolean {
+  return major >= 15;
+}
+
+/** Everything that can be granted to the role on this major, short of superuser. */
+export function rightsOn(major: number): Rights {
+  const since15 = canGrantParameters(major);
+  return {
+    memberships: ["pg_monitor", "pg_signal_backend", ...(since15 ? ["pg_checkpoint"] : [])],
+    functions: [
+      ...changingFunctions,
+      // Where the signal files are, and what the configuration files say: a superuser's alone otherwise.
+      "pg_stat_file(text, boolean)",
+      "pg_show_all_file_settings()",
+      ...(major >= 16 ? ["pg_log_standby_snapshot()"] : []),
+    ],
+    views: ["pg_file_settings"],
+    parameters: since15
+      ? [...standbyParameters, "default_transaction_read_only", "synchronous_standby_names"]
+      : [],
+  };
+}
