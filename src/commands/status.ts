@@ -1,6 +1,7 @@
 // `remaster status`: the cluster as it is now. Changes nothing, and says what it could not know.
 
 import type { Report } from "../plan/report.ts";
+import { counted } from "../topology/counted.ts";
 import type { Topology } from "../topology/topology.ts";
 import { observeTopology } from "./change.ts";
 import type { Context } from "./context.ts";
@@ -38,8 +39,8 @@ function summarize(topology: Topology, problems: number): string {
   const reachable = nodes.filter((node) => node.reachable).length;
   const { primaries } = topology;
   const leads = primaries.length === 0 ? "no primary" : `primary: ${primaries.join(", ")}`;
-  const wrong = problems === 0 ? "no problems" : `${problems} problem${problems === 1 ? "" : "s"}`;
-  return `${reachable} of ${nodes.length} nodes reachable, ${leads}, ${wrong}`;
+  const wrong = problems === 0 ? "no problems" : counted(problems, "problem");
+  return `${reachable} of ${counted(nodes.length, "node")} reachable, ${leads}, ${wrong}`;
 }
 
 async function runStatus(_input: Input, context: Context): Promise<Report> {

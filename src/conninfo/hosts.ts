@@ -19,11 +19,14 @@ export function parseHosts(conninfo: Conninfo): ParsedHosts {
   if (hostaddrs.length > 0 && hosts.length > 0 && hosts.length !== count) {
     return {
       ok: false,
-      message: `${hosts.length} host names do not match ${count} hostaddr values`,
+      message: `the number of host names (${hosts.length}) differs from that of hostaddr values (${count})`,
     };
   }
   if (ports.length > 1 && ports.length !== count) {
-    return { ok: false, message: `${ports.length} port numbers do not match ${count} hosts` };
+    return {
+      ok: false,
+      message: `the number of ports (${ports.length}) differs from that of hosts (${count})`,
+    };
   }
   const addresses: Address[] = [];
   for (let index = 0; index < count; index += 1) {

@@ -195,7 +195,7 @@ export function blockedCommits(structure: Structure): readonly Finding[] {
         code: "commits-blocked",
         severity: "problem",
         node: name,
-        message: `commits on ${name} wait: synchronous_standby_names demands ${wanted.count} of ${wanted.names.join(", ")}, and ${able.length} stream${names === "" ? "" : ` (${names})`}`,
+        message: `commits on ${name} wait: synchronous_standby_names demands ${wanted.count} of ${wanted.names.join(", ")}, and ${able.length} ${able.length === 1 ? "streams" : "stream"}${names === "" ? "" : ` (${names})`}`,
         hint: "bring a synchronous standby back, or change synchronous_standby_names on the primary",
       },
     ];

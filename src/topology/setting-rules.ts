@@ -23,7 +23,9 @@ export function settingsOutOfReach(structure: Structure): readonly Finding[] {
     const message = [
       ...(fixed.length === 0
         ? []
-        : [`${fixed.join(", ")} of ${node.name} are given on the server's command line`]),
+        : [
+            `${fixed.join(", ")} of ${node.name} ${fixed.length === 1 ? "is" : "are"} given on the server's command line`,
+          ]),
       ...(forbidden ? [`allow_alter_system is off on ${node.name}`] : []),
     ].join("; ");
     if (message === "") return [];

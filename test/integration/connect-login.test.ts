@@ -243,7 +243,7 @@ test.each([
   ["target_session_attrs=best", "target_session_attrs is none of"],
   ["sslmode=geheim", "sslmode is none of"],
   ["connect_timeout=soon", "connect_timeout is no whole number"],
-  ["host=a,b port=1,2,3", "3 port numbers do not match 2 hosts"],
+  ["host=a,b port=1,2,3", "the number of ports (3) differs from that of hosts (2)"],
   ["service=s", "service was not looked up"],
 ])("%s is refused by name", async (text, message) => {
   await expect(open(`host=127.0.0.1 port=1 ${text}`)).rejects.toMatchObject({

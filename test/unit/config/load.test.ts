@@ -379,7 +379,7 @@ describe("--dsn", () => {
     ["postgresql://u:geheim@a", "--dsn holds a password"],
     ["host=a sslpassword=geheim", "--dsn holds a sslpassword"],
     ["host=a,a", "--dsn names a:5432 twice"],
-    ["host=a,b port=1,2,3", "--dsn: 3 port numbers do not match 2 hosts"],
+    ["host=a,b port=1,2,3", "--dsn: the number of ports (3) differs from that of hosts (2)"],
     ["host='a", "--dsn: connection string: the quote"],
   ])("%j is refused", async (dsn, message) => {
     const error = await failure({ dsn });

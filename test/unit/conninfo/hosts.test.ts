@@ -25,8 +25,11 @@ describe("the servers of a connection string", () => {
   });
 
   test.each<[Conninfo, string]>([
-    [{ host: "a,b", hostaddr: "1.1.1.1" }, "2 host names do not match 1 hostaddr values"],
-    [{ host: "a,b", port: "1,2,3" }, "3 port numbers do not match 2 hosts"],
+    [
+      { host: "a,b", hostaddr: "1.1.1.1" },
+      "the number of host names (2) differs from that of hostaddr values (1)",
+    ],
+    [{ host: "a,b", port: "1,2,3" }, "the number of ports (3) differs from that of hosts (2)"],
     [{ port: "0" }, "a port is no number from 1 to 65535"],
     [{ port: "65536" }, "a port is no number from 1 to 65535"],
     [{ port: "secret" }, "a port is no number from 1 to 65535"],

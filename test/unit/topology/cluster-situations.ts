@@ -114,7 +114,7 @@ export const cluster: readonly Situation[] = [
     what: "commits wait for one more",
     nodes: pair({}, { settings: { synchronous_standby_names: setting("ANY 2 (n2, n9)") } }),
     findings: [["commits-blocked", "problem", "n1"]],
-    says: "1 stream (n2)",
+    says: "1 streams (n2)",
   },
   {
     what: "a synchronous standby streams",
