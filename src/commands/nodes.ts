@@ -12,7 +12,8 @@ export async function checkNodeNames(context: Context, names: readonly string[])
   for (const [index, name] of names.entries()) {
     if (names.indexOf(name) !== index) throw new UsageError(`node ${name} is named twice`);
     if (known.includes(name)) continue;
-    const near = nearestWord(name, known);
+    // Of two-letter names each is a near miss of all others.
+    const near = name.length > 2 ? nearestWord(name, known) : null;
     throw new UsageError(
       `the topology file has no node ${name}`,
       near === null ? `it has ${known.join(", ")}` : `did you mean ${near}?`,
