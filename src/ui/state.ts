@@ -19,12 +19,23 @@ export function stateOf(topology: Topology, node: Observation): State {
   const stranger =
     node.systemIdentifier === topology.systemIdentifier ? [] : ["another database cluster"];
   const flow = node.role === "primary" ? [] : flowWords(topology, node);
-  const trouble = [...stranger, ...replayWords(node), ...signalWords(node)];
+  const trouble = [
+    ...rivalWords(topology, node),
+    ...stranger,
+    ...replayWords(node),
+    ...signalWords(node),
+  ];
   const flowing = node.role === "primary" || topology.edges.get(node.name)?.streaming === true;
   return {
     words: [...flow, ...trouble, ...markWords(node), ...promise, ...versionWords(topology, node)],
     style: flowing && trouble.length === 0 ? "plain" : "warning",
   };
+}
+
+/** In a split brain each of them says so: none is the right one by its place in the tree. */
+function rivalWords({ primaries }: Topology, node: ReachedNode): readonly string[] {
+  const rivals = primaries.includes(node.name) && primaries.length > 1;
+  return rivals ? [`one of ${primaries.length} primaries`] : [];
 }
 
 function flowWords(topology: Topology, node: ReachedNode): readonly string[] {

@@ -150,6 +150,23 @@ describe("a topology as a tree", () => {
     `);
   });
 
+  test("in a split brain each primary says that it is one of several", () => {
+    const topology = buildTopology("orders", [
+      reached({ name: "n1", at: "1@0/6000000", to: ["n3"] }),
+      reached({ name: "n2", at: "2@0/5000060", marks: { fenced: true } }),
+      reached({ name: "n3", from: "n1", at: "1@0/6000000" }),
+    ]);
+    expect(shown(renderTree(topology, plainLook))).toMatchInlineSnapshot(`
+      "
+      NODE   ROLE     POSITION     LAG      STATE
+      n1     primary  1@0/6000000           one of 2 primaries
+      └─ n3  standby  1@0/6000000  unknown  streaming
+      n2     primary  2@0/5000060           one of 2 primaries, fenced, PostgreSQL
+                                            17.10
+      "
+    `);
+  });
+
   test("a cycle is shown once, from its first node", () => {
     const topology = buildTopology("orders", [
       reached({ name: "n1", to: [] }),
