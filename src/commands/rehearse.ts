@@ -2,6 +2,7 @@
 // and a verdict by what the client was told.
 
 import type { Report } from "../plan/report.ts";
+import { counted } from "../topology/counted.ts";
 import type { Context } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { failover } from "./failover.ts";
@@ -82,6 +83,14 @@ async function runFailover(context: Context) {
 const eventLine = (event: RehearsalEvent) =>
   `${(event.atMs / 1000).toFixed(2).padStart(7)} s  ${event.text}`;
 
+/** Whoever counts acknowledged rows wants to know of each what became of it. */
+function keptText({ newPrimary, survived, died }: Rehearsal): string {
+  const leads = `${newPrimary ?? "nobody"} leads and has`;
+  if (died === 0) return `${leads} all ${counted(survived, "row")} acknowledged before n1 died`;
+  const all = counted(survived + died, "row");
+  return `${leads} ${survived} of the ${all} acknowledged before n1 died, all that any surviving node had`;
+}
+
 function reportOf(rehearsal: Rehearsal): Report {
   const { passed, directory, configFile } = rehearsal;
   const failed = rehearsal.checks.filter((check) => !check.holds);
@@ -92,7 +101,7 @@ function reportOf(rehearsal: Rehearsal): Report {
     findings: [],
     word: passed ? "passed" : "failed",
     summary: passed
-      ? `passed: ${rehearsal.newPrimary ?? ""} leads, all ${rehearsal.survived} rows that survived n1 are there, writes came back ${rehearsal.writesBackMs ?? 0} ms after the failover began`
+      ? `passed: ${keptText(rehearsal)}; writes came back ${rehearsal.writesBackMs ?? 0} ms after the failover began`
       : `failed: ${failed.map((check) => check.detail).join("; ")}`,
     timings: {
       ...(rehearsal.writesBackMs === null ? {} : { writesBack: rehearsal.writesBackMs }),

@@ -71,6 +71,8 @@ export interface Rehearsal {
   readonly acknowledged: number;
   /** Of those, how many a surviving node had when the primary was dead. */
   readonly survived: number;
+  /** Rows acknowledged before the primary died that no surviving node had: no failover could keep them. */
+  readonly died: number;
   /** Of those, how many the new primary has not. */
   readonly missing: number;
   /** Longest time between two acknowledgements, milliseconds: what the client saw of the failover. */

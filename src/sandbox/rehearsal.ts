@@ -27,6 +27,8 @@ export interface Rehearsal {
   readonly acknowledged: number;
   /** Of those acknowledged before the primary died, how many a surviving node had. */
   readonly survived: number;
+  /** Rows acknowledged before the primary died that no surviving node had: no failover could keep them. */
+  readonly died: number;
   /** Rows that survived, or came after, and are not on the new primary. */
   readonly missing: number;
   /** Longest time between two acknowledgements. */

@@ -2,6 +2,7 @@
 // proof by what the client was told. n4 may never lead and is the only one that gets the last rows: only an exchange
 // saves them. What no surviving node had is lost by asynchronous replication, whoever fails over; it is counted apart.
 
+import { counted } from "../topology/counted.ts";
 import type { Rehearsal, RehearsalCheck, RehearsalEvent } from "./rehearsal.ts";
 import { rehearsalDirectory, resolveDirectory } from "./directory.ts";
 import { acknowledgedNumbers, compareLedger } from "./ledger.ts";
@@ -121,7 +122,7 @@ async function play(stage: Stage): Promise<Verdict> {
   wish.signal?.throwIfAborted();
   await killServer(serverOf(state, "n1"));
   const atKill = client.acknowledgements.length;
-  say(`n1 is killed under load, after ${atKill} acknowledged rows`);
+  say(`n1 is killed under load, with ${counted(atKill, "row")} acknowledged`);
   const survivors = await surviving(state);
   const survived = takeStock(acknowledgedNumbers(client.acknowledgements), survivors);
   say(stockText(survived));
@@ -139,12 +140,13 @@ async function play(stage: Stage): Promise<Verdict> {
   return judge({ ...stage, state: joined, failover, survived, atKill, failoverAtMs });
 }
 
+/** What became of the rows that were acknowledged before n1 died. */
 interface Stock {
-  /** Acknowledged, and some surviving node has it. */
+  /** Some surviving node has it. */
   readonly survived: readonly number[];
   /** Of those: had by n4 alone. */
   readonly onOneAlone: number;
-  /** Acknowledged, and nobody who lives has it. */
+  /** No surviving node has it. */
   readonly died: number;
 }
 
@@ -173,9 +175,23 @@ function takeStock(
 function stockText(stock: Stock): string {
   const died =
     stock.died === 0
-      ? "none died with n1"
-      : `${stock.died} died with n1, as asynchronous replication allows`;
-  return `the survivors have ${stock.survived.length} of them, ${stock.onOneAlone} on ${lastOnly} alone; ${died}`;
+      ? "all of them"
+      : `all but ${stock.died}, which died with n1 as asynchronous replication allows`;
+  return `of these the surviving nodes have ${died}; ${lastOnly} alone has ${stock.onOneAlone}`;
+}
+
+/** What the new primary has of the rows that it must have: those that survived, and those acknowledged since. */
+function keptText(rows: {
+  readonly leader: string | null;
+  readonly survived: readonly number[];
+  readonly after: readonly number[];
+  readonly missing: readonly number[];
+}): string {
+  const { leader, survived, after, missing } = rows;
+  const lost = new Set(missing);
+  const kept = (wanted: readonly number[]) =>
+    `${wanted.filter((number) => !lost.has(number)).length} of ${wanted.length}`;
+  return `${leader ?? "nobody"} has ${kept(survived)} acknowledged rows that a surviving node had, and ${kept(after)} acknowledged since`;
 }
 
 async function judge(
@@ -203,13 +219,13 @@ async function judge(
     {
       name: "rows-on-one-alone",
       holds: survived.onOneAlone > 0,
-      detail: `${survived.onOneAlone} acknowledged rows were on ${lastOnly} alone when n1 died`,
+      detail: `when n1 died, ${lastOnly} alone had ${counted(survived.onOneAlone, "acknowledged row")}`,
     },
     { name: "failover", holds: failover.done, detail: failover.summary },
     {
       name: "no-row-lost",
       holds: leader !== null && missing.length === 0,
-      detail: `${missing.length} of ${survived.survived.length + after.length} acknowledged rows that survived are missing on ${leader ?? "nobody"}`,
+      detail: keptText({ leader, survived: survived.survived, after, missing }),
     },
     {
       name: "one-primary",
@@ -229,6 +245,7 @@ async function judge(
     newPrimary: leader,
     acknowledged: acknowledgedNumbers(client.acknowledgements).length,
     survived: survived.survived.length,
+    died: survived.died,
     missing: missing.length,
     longestGapMs: Math.round(gap?.ms ?? 0),
     writesBackMs: back === undefined ? null : Math.round(back.atMs - played.failoverAtMs),

@@ -18,6 +18,7 @@ interface Told {
     readonly newPrimary: string;
     readonly missing: number;
     readonly survived: number;
+    readonly died: number;
     readonly directory: string | null;
   };
 }
@@ -58,6 +59,7 @@ describe.each(testMajors)("remaster rehearse, PostgreSQL %i", (major) => {
     expect(rehearsal.version).toMatch(new RegExp(`^${major}\\.`));
     expect(["n2", "n3"]).toContain(rehearsal.newPrimary);
     expect(rehearsal.survived).toBeGreaterThan(100);
+    expect(rehearsal.died).toBeGreaterThanOrEqual(0);
     expect(await leftoversOf(directory)).toEqual([]);
     // The journal of the failover went with the sandbox.
     expect(existsSync(join(above, ".local"))).toBe(false);
@@ -72,7 +74,11 @@ describe("remaster rehearse", () => {
       const ran = await remaster(["rehearse", "--keep", "--bindir", bindir, "--dir", directory]);
       expect(ran.status, ran.stderr).toBe(0);
       expect(ran.stderr).toMatch(/n1 is killed under load/);
-      expect(ran.stdout).toMatch(/^passed: n[23] leads, all \d+ rows that survived n1 are there/);
+      expect(ran.stderr).toMatch(/of these the surviving nodes have all/);
+      expect(ran.stderr).toMatch(/holds: n[23] has (\d+) of \1 acknowledged rows that a surviving/);
+      expect(ran.stdout).toMatch(
+        /^passed: n[23] leads and has (all \d+|\d+ of the \d+) rows acknowledged before n1 died/,
+      );
       expect(ran.stdout).toContain(`remaster status --config ${directory}/remaster.toml`);
       const status = await remaster(["status", "--config", join(directory, "remaster.toml")]);
       expect(status.stdout).toMatch(/n4/);
