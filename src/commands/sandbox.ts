@@ -2,6 +2,7 @@
 
 import { UsageError } from "../errors.ts";
 import type { Report } from "../plan/report.ts";
+import { counted } from "../topology/counted.ts";
 import type { Context } from "./context.ts";
 import { argumentValues, type Input, optionText, type VerbDefinition } from "./define.ts";
 import type { SandboxAct, SandboxApi, SandboxNodeStatus, SandboxStatus } from "./sandbox-api.ts";
@@ -88,6 +89,10 @@ export const sandbox: VerbDefinition = {
   examples: [
     { command: "remaster sandbox up", explanation: "n1 and three standbys" },
     {
+      command: 'export REMASTER_CONFIG="$(remaster sandbox up --quiet)"',
+      explanation: "the same, for a script: the topology file's name alone",
+    },
+    {
       command: "remaster sandbox up --standbys 2 --pg 17 --dir /tmp/try",
       explanation: "another one, somewhere else",
     },
@@ -149,7 +154,8 @@ async function up(input: Input, context: Context, api: SandboxApi): Promise<Repo
   });
   const word = made ? "runs" : "is there already";
   return report(status, {
-    summary: `a sandbox of PostgreSQL ${status.version} with ${standbys} standbys ${word} in ${status.directory}`,
+    word: status.configFile,
+    summary: `a sandbox of PostgreSQL ${status.version} with ${counted(standbys, "standby")} ${word} in ${status.directory}`,
     next: [`export REMASTER_CONFIG=${shellWord(status.configFile)}`, "remaster status"],
   });
 }
@@ -169,7 +175,7 @@ function report(
     cluster: "sandbox",
     outcome: "done",
     findings: [],
-    word: null,
+    word: "",
     text: [rest.summary, ...status.nodes.map(nodeLine), ...(rest.next ?? [])],
     extra: { sandbox: { ...status, nodes: status.nodes.map((node) => ({ ...node })) } },
     ...rest,
@@ -203,7 +209,7 @@ function statusReport(status: SandboxStatus | null): Report {
   return report(status, {
     outcome: whole ? "done" : "no",
     word: whole ? "up" : "partly",
-    summary: `PostgreSQL ${status.version} in ${status.directory}: ${running} of ${status.nodes.length} nodes up`,
+    summary: `PostgreSQL ${status.version} in ${status.directory}: ${running} of ${counted(status.nodes.length, "node")} up`,
     next: [`export REMASTER_CONFIG=${shellWord(status.configFile)}`],
   });
 }

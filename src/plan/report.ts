@@ -34,7 +34,7 @@ export interface Report {
   readonly steps?: readonly StepResult[];
   /** Milliseconds by name, in the order they happened. */
   readonly timings?: Readonly<Record<string, number>>;
-  /** The one word that --quiet prints; null: nothing. */
+  /** The one word that --quiet prints; empty: nothing; null: the lines of `text`, or nothing where there are none. */
   readonly word: string | null;
   /** One sentence for people: what holds now. */
   readonly summary: string;

@@ -3,7 +3,7 @@
 
 import { chmod, lstat, mkdir, readdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, UsageError } from "../errors.ts";
 import { processBirth } from "../host/processes.ts";
 import { serverAccount } from "./account.ts";
 import { makeDirectories, writeClusterFiles } from "./cluster-files.ts";
@@ -97,7 +97,7 @@ function nodesOf(wish: SandboxWish, ports: readonly number[]): readonly SandboxN
   const upstreams = Object.entries(wish.cascade ?? {}).flat();
   for (const name of [...(wish.notPromotable ?? []), ...upstreams]) {
     if (known.has(name)) continue;
-    throw new ConfigError(
+    throw new UsageError(
       `the sandbox would have no node ${name}`,
       `its nodes would be ${[...known].join(", ")}`,
     );

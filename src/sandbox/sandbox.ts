@@ -1,7 +1,8 @@
 // The verbs of a sandbox: up, status, down, and what can be done to its nodes. All of them can be repeated: a goal that
 // holds already is no error. It refuses what could not mean anything, such as stopping a frozen server cleanly.
 
-import { ConfigError, RemasterError } from "../errors.ts";
+import { ConfigError, RemasterError, UsageError } from "../errors.ts";
+import { counted } from "../topology/counted.ts";
 import { resolveDirectory } from "./directory.ts";
 import { layoutOf } from "./layout.ts";
 import { makeSandbox, type SandboxWish } from "./make.ts";
@@ -63,7 +64,7 @@ function checkSame(state: SandboxState, wish: Omit<SandboxWish, "directory">): v
   const sameMajor = wish.major === undefined || Number.parseInt(state.version, 10) === wish.major;
   if (standbys === wish.standbys && sameMajor) return;
   throw refusal(
-    `there is a sandbox already in ${state.directory}: PostgreSQL ${state.version} with ${standbys} standbys`,
+    `there is a sandbox already in ${state.directory}: PostgreSQL ${state.version} with ${counted(standbys, "standby")}`,
     "take it down first (remaster sandbox down), or choose another directory with --dir",
   );
 }
@@ -92,13 +93,24 @@ export async function actOnNodes(
   },
 ): Promise<SandboxStatus> {
   const state = await madeState(request.directory);
-  const names = request.nodes.length === 0 ? state.nodes.map((node) => node.name) : request.nodes;
+  const known = state.nodes.map((node) => node.name);
+  checkNames(request.nodes, known);
+  const names = request.nodes.length === 0 ? known : request.nodes;
   const servers = names.map((name) => serverOf(state, name));
   for (const server of servers) await checkAct(act, server);
   if (act === "cut") return statusOf(await cutNodes(state, names));
   if (act === "join") return statusOf(await joinNodes(state, names));
   await Promise.all(servers.map((server) => perform(act, server, request.signal)));
   return statusOf(state);
+}
+
+/** As all verbs take a name that is none: a wrong command line. */
+function checkNames(names: readonly string[], known: readonly string[]): void {
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) !== index) throw new UsageError(`node ${name} is named twice`);
+    if (known.includes(name)) continue;
+    throw new UsageError(`the sandbox has no node ${name}`, `it has ${known.join(", ")}`);
+  }
 }
 
 async function madeState(directory: string | null): Promise<SandboxState> {

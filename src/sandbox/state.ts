@@ -70,15 +70,10 @@ export async function writeState(state: SandboxState): Promise<void> {
   await rename(`${file}.new`, file);
 }
 
-/** The server of a node. Throws ConfigError for an unknown name. */
+/** The server of a node. Names are checked where they come in: an unknown one here is a bug. */
 export function serverOf(state: SandboxState, name: string): Server {
   const node = state.nodes.find((entry) => entry.name === name);
-  if (node === undefined) {
-    throw new ConfigError(
-      `the sandbox has no node ${name}`,
-      `its nodes are ${state.nodes.map((entry) => entry.name).join(", ")}`,
-    );
-  }
+  if (node === undefined) throw new Error(`the sandbox has no node ${name}`);
   const layout = layoutOf(state.directory);
   return {
     name,

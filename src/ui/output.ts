@@ -47,9 +47,9 @@ export async function renderOutput(
   };
 }
 
-/** The word, or a verb's own lines where those are what was asked for. */
+/** The word (an empty one is silence), or a verb's own lines where those are what was asked for. */
 function quietText(report: Report): string {
-  if (report.word !== null) return `${report.word}\n`;
+  if (report.word !== null) return report.word === "" ? "" : `${report.word}\n`;
   return report.text === undefined ? "" : linesOf(report.text);
 }
 

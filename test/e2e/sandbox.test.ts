@@ -65,11 +65,35 @@ describe("remaster sandbox", () => {
     expect(left.status).toBe(1);
     expect(states(left)).toEqual(["n1 down -", "n2 up standby", "n3 up standby"]);
     expect(remaster(["sandbox", "freeze", "n1", ...where])).toMatchObject({ status: 5 });
-    expect(remaster(["sandbox", "stop", "n9", ...where])).toMatchObject({ status: 3 });
+    expect(remaster(["sandbox", "stop", "n9", ...where])).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: "remaster: the sandbox has no node n9\nhint: it has n1, n2, n3\n",
+    });
+    expect(remaster(["sandbox", "kill", "n2", "n2", ...where])).toMatchObject({ status: 2 });
     expect(remaster(["sandbox", "up", "n1", ...where])).toMatchObject({ status: 2 });
     expect(remaster(["sandbox", "down", ...where])).toMatchObject({ status: 0 });
     expect(existsSync(directory)).toBe(false);
     expect(remaster(["sandbox", "status", ...where])).toMatchObject({ status: 1 });
+  });
+
+  test("says one word or nothing with --quiet, and counts one node as one", () => {
+    const where = ["--dir", directory];
+    const quietly = (...words: string[]) => remaster(["sandbox", ...words, "-q", ...where]);
+    const said = (status: number, stdout: string) => ({ status, stdout, stderr: "" });
+    const file = `${directory}/remaster.toml\n`;
+    expect(quietly("status")).toEqual(said(1, "none\n"));
+    expect(quietly("up", "--standbys", "0")).toEqual(said(0, file));
+    expect(quietly("up", "--standbys", "0")).toEqual(said(0, file));
+    expect(quietly("status")).toEqual(said(0, "up\n"));
+    expect(remaster(["sandbox", "status", ...where]).stdout).toContain("1 of 1 node up");
+    expect(quietly("kill", "n1")).toEqual(said(0, ""));
+    expect(quietly("status")).toEqual(said(1, "partly\n"));
+    expect(quietly("start")).toEqual(said(0, ""));
+    const another = quietly("up", "--standbys", "1");
+    expect(another).toMatchObject({ status: 5, stdout: "" });
+    expect(another.stderr).toContain("with 0 standbys");
+    expect(quietly("down")).toEqual(said(0, ""));
   });
 
   // How far it had come, by what stands in the directory.

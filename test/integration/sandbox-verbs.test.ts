@@ -50,7 +50,7 @@ describe("the verbs of a sandbox", () => {
     const second = await upSandbox({ ...wish, directory });
     expect(second).toEqual({ ...first, made: false });
     await expect(upSandbox({ ...wish, standbys: 2, directory })).rejects.toThrow(
-      /there is a sandbox already in .* with 1 standbys/,
+      /there is a sandbox already in .* with 1 standby$/,
     );
   });
 
