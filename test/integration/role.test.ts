@@ -1,0 +1,183 @@
+// The role that `remaster role --print` makes: every verb works with it from 15 on, before that the refusal names the right
+// that cannot be granted; and pg_monitor alone is enough to look.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Client } from "pg";
+import { describe, expect, test } from "vitest";
+import { letIn } from "../support/access.ts";
+import { alarmsIn, changedConfig, nodeIn, type Operator, operatorOf } from "../support/cli.ts";
+import {
+  allSettings,
+  countRows,
+  expectLed,
+  makeRows,
+  sql,
+  untilSees,
+} from "../support/cluster-state.ts";
+import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import { remaster } from "../support/program.ts";
+import { tearTails } from "../support/torn-tail.ts";
+
+/** A name that shows whether it stays in its quotes. */
+const roleName = 'op "1" $role$';
+const password = "planted-for-the-role";
+
+async function printed(major: number, name = roleName): Promise<string> {
+  const { status, stdout } = await remaster(["role", "--print", name, "--pg", String(major)]);
+  expect(status).toBe(0);
+  return stdout;
+}
+
+/** An operator that connects with another role than the cluster's superuser. */
+async function operatorAs(cluster: TestCluster, user: string): Promise<Operator> {
+  const passfile = join(cluster.directory, "role.pass");
+  writeFileSync(passfile, `*:*:*:*:${password}\n`, { mode: 0o600 });
+  for (const server of cluster.servers) {
+    await letIn(server, ["host all all 127.0.0.1/32 scram-sha-256"]);
+  }
+  const config = changedConfig(cluster, "role", (text) =>
+    text
+      .replace('user = "remaster"', `user = ${JSON.stringify(user)}`)
+      .replace(/passfile = .*/, `passfile = ${JSON.stringify(passfile)}`),
+  );
+  return operatorOf(cluster, { config, secrets: [password] });
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Makes the role as an operator would, and once more; gives who works with it. */
+async function madeRole(cluster: TestCluster, major: number): Promise<Operator> {
+  const statements = await printed(major);
+  const alter = `ALTER ROLE ${quoted(roleName)} PASSWORD '${password}'`;
+  const client = new Client(cluster.server("n1").clientConfig());
+  await client.connect();
+  for (const text of [statements, statements, alter]) await client.query(text);
+  await client.end();
+  const standbys = cluster.servers.map(({ name }) => name).filter((name) => name !== "n1");
+  await untilSees(cluster, standbys, {
+    statement: `SELECT count(*) FROM pg_authid WHERE rolname = '${roleName}' AND rolpassword IS NOT NULL`,
+    value: "1",
+  });
+  return operatorAs(cluster, roleName);
+}
+
+const since15 = testMajors.filter((major) => major >= 15);
+const before15 = testMajors.filter((major) => major < 15);
+
+describe.each(since15)("the printed role, PostgreSQL %d", (major) => {
+  test("looks and changes without superuser", async () => {
+    await using cluster = await startCluster({ major });
+    const operator = await madeRole(cluster, major);
+    const status = await operator.ask("status");
+    expect([status.status, status.report.findings]).toEqual([0, []]);
+    const before = allSettings(cluster);
+    const done = async (...words: readonly string[]) => {
+      const { status: exit, report } = await operator.change(...words);
+      expect([words, exit, alarmsIn(report)]).toEqual([words, 0, []]);
+    };
+
+    await done("quiesce", "n2");
+    await makeRows(cluster, "n1", 100);
+    await untilSees(cluster, ["n3", "n4"], { statement: countRows, value: "100" });
+    const compared = await operator.ask("compare-lsn", "--to", "n2");
+    expect(compared.report.comparison?.exchange).toMatchObject({ to: "n2" });
+    await done("exchange", "--to", "n2", "--from", "n3");
+    await untilSees(cluster, ["n2"], { statement: countRows, value: "100" });
+    await done("unquiesce");
+    expect(allSettings(cluster)).toEqual(before);
+    await done("repoint", "n4", "--to", "n3");
+    expect(nodeIn((await operator.ask("status")).report, "n4").upstream).toBe("n3");
+
+    await done("stop", "n1");
+    await done("promote", "n2");
+    await done("repoint", "--all", "--to", "n2");
+    await expectLed(cluster, operator, {
+      by: "n2",
+      timeline: 2,
+      followers: { n3: "n2", n4: "n2" },
+      // What n4 had there while it was below n3.
+      idle: { n3: ["n4"] },
+    });
+  });
+
+  test("fails over, and heals a torn end of WAL", async () => {
+    await using cluster = await startCluster({ major });
+    const operator = await madeRole(cluster, major);
+    await tearTails(cluster, { n2: "torn", n3: "torn", n4: "behind" });
+    const { status, report } = await operator.change("failover", "--primary-is-dead", "--to", "n4");
+    expect([status, report.outcome]).toEqual([0, "done"]);
+    expect(report.steps?.map(({ verb }) => verb)).toContain("heal");
+    expect(await sql(cluster.server("n4"), "SELECT count(*) FROM rows")).toEqual(["2"]);
+    await expectLed(cluster, operator, {
+      by: "n4",
+      timeline: 2,
+      followers: { n2: "n4", n3: "n4" },
+    });
+  });
+});
+
+describe.each(before15.length > 0 ? before15 : [14])(
+  "the printed role before ALTER SYSTEM could be granted, PostgreSQL %d",
+  (major) => {
+    test("looks, and every change is refused with the right that is missing", async () => {
+      await using cluster = await startCluster({ major, standbys: 2 });
+      const operator = await madeRole(cluster, major);
+      const { status, report } = await operator.ask("status");
+      expect([status, alarmsIn(report)]).toEqual([0, []]);
+      expect(report.findings.map(({ message }) => message).join()).toContain("SUPERUSER");
+      expect(await operator.ask("compare-lsn")).toMatchObject({ status: 0 });
+      const before = allSettings(cluster);
+      for (const words of [["quiesce"], ["repoint", "n3", "--to", "n2"]]) {
+        const refused = await operator.change(...words);
+        expect([words, refused.status]).toEqual([words, 5]);
+        expect(refused.report.findings[0]).toMatchObject({
+          code: "missing-right",
+          message: expect.stringMatching(/^the role lacks on n[23]: SUPERUSER$/) as string,
+        });
+      }
+      await cluster.server("n1").kill();
+      const failover = await operator.change("failover", "--primary-is-dead");
+      expect([failover.status, alarmsIn(failover.report)]).toEqual([5, ["missing-right n2"]]);
+      expect(allSettings(cluster)).toEqual(before);
+    });
+  },
+);
+
+describe.each(testMajors)("pg_monitor alone, PostgreSQL %d", (major) => {
+  test("is enough to look, and what it cannot know is said", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    await sql(
+      cluster.server("n1"),
+      `CREATE ROLE watcher LOGIN PASSWORD '${password}' IN ROLE pg_monitor`,
+    );
+    await untilSees(cluster, ["n2", "n3"], {
+      statement: "SELECT count(*) FROM pg_authid WHERE rolname = 'watcher'",
+      value: "1",
+    });
+    const operator = await operatorAs(cluster, "watcher");
+    const { status, report } = await operator.ask("status");
+    expect([status, alarmsIn(report)]).toEqual([0, []]);
+    expect(nodeIn(report, "n3")).toMatchObject({ upstream: "n1", streaming: true, timeline: 1 });
+    const messages = report.findings.map(({ code, message }) => `${code}: ${message}`);
+    expect(messages).toEqual([
+      ...["n1", "n2", "n3"].map(
+        (name) => `missing-right: without REPLICATION some of ${name} is not known`,
+      ),
+      expect.stringMatching(/^missing-right: verbs that change servers would be refused/),
+    ]);
+
+    // A standby that receives nothing does not say its timeline to this role.
+    await cluster.cut("n3");
+    await expect
+      .poll(async () => nodeIn((await operator.ask("status")).report, "n3").position, {
+        timeout: 20_000,
+      })
+      .toBeNull();
+    const compared = await operator.ask("compare-lsn");
+    const n3 = compared.report.comparison?.ranking.find(({ node }) => node === "n3");
+    expect(n3?.reasons.join()).toContain("its position cannot be known without REPLICATION");
+  });
+});
