@@ -9,7 +9,7 @@ export interface Typed {
   /** `remaster failover --to n2 --config ./orders.toml`. */
   readonly again: string;
   /** Another verb on the same cluster. */
-  command(...words: readonly string[]): string;
+  readonly command: (...words: readonly string[]) => string;
 }
 
 const naming: readonly string[] = ["config", "cluster", "dsn"];

@@ -4,6 +4,7 @@
 import type { Plan } from "../plan/plan.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
+import type { LastSeen } from "../topology/last-seen.ts";
 import type { ClusterConfig, Observation } from "../topology/node.ts";
 import type { SandboxApi } from "./sandbox-api.ts";
 
@@ -51,13 +52,15 @@ export interface Context {
   cluster(): Promise<ClusterConfig>;
   /** All nodes (or the named ones) at once, each under its own time limit; connections stay open for the run. */
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
+  /** What was seen of the cluster before, this run's looks at all nodes included; null where nothing was. */
+  lastSeen(): Promise<LastSeen | null>;
   /** Carry a plan out: the only way a verb changes a server. */
   execute(plan: Plan): Promise<Execution>;
   /** Command lines for the operator to type next, on the same cluster in the same place. */
   readonly typed: {
     /** This verb, with what was given to it. */
     readonly again: string;
-    command(...words: readonly string[]): string;
+    readonly command: (...words: readonly string[]) => string;
   };
   /** The options that name this cluster on any other command line: `--config /srv/orders.toml`, as words. */
   clusterWords(): Promise<readonly string[]>;

@@ -28,21 +28,48 @@ export interface ConninfoMarks {
   readonly exchanging: boolean;
 }
 
+/** What leading a node elsewhere did about its slot: part of the mark, since nothing else tells whoever takes it back. */
+export interface SlotMark {
+  /** primary_slot_name was empty before. */
+  readonly named: boolean;
+  /** The slot on the upstream that the mark names was made for it. */
+  readonly made: boolean;
+}
+
+const untouched: SlotMark = { named: false, made: false };
+
 /** primary_conninfo with the quiesce mark, in place of any mark that it bears. An empty value can be marked too. */
 export function markQuiesced(value: string): Overridden {
-  return override(readMarks(value).base, quiescedAddress, "quiesce");
+  const { named } = readSlotMark(value);
+  return override(readMarks(value).base, quiescedAddress, { kind: "quiesce", named, made: false });
 }
 
 /** primary_conninfo led to another upstream, the old value kept, in place of any mark that it bears. */
-export function markRepointed(value: string, upstream: Address): Overridden {
-  return override(readMarks(value).base, upstream, "repoint");
+export function markRepointed(value: string, upstream: Address, slot = untouched): Overridden {
+  const { base, repointing } = readMarks(value);
+  const before = readSlotMark(value);
+  const named = slot.named || before.named;
+  const made = slot.made || (before.made && isSame(repointing, upstream));
+  return override(base, upstream, { kind: "repoint", named, made });
 }
 
 /** The same for as long as an exchange takes: the repoint mark stands over a quiesce mark, so that whoever finds it knows
  * that nobody is meant to be followed for good. */
-export function markExchanging(value: string, upstream: Address): Overridden {
+export function markExchanging(value: string, upstream: Address, slot = untouched): Overridden {
   const quiesced = markQuiesced(value);
-  return quiesced.ok ? override(quiesced.value, upstream, "repoint") : quiesced;
+  return quiesced.ok ? override(quiesced.value, upstream, { kind: "repoint", ...slot }) : quiesced;
+}
+
+/** What the marks that a value bears say of the node's slot. */
+export function readSlotMark(value: string): SlotMark {
+  const outer = takeOff(value);
+  let named = false;
+  for (let mark = outer; mark !== null; mark = takeOff(mark.base)) named ||= mark.named;
+  return { named, made: outer?.made ?? false };
+}
+
+function isSame(a: Address | null, b: Address): boolean {
+  return a !== null && a.host === b.host && a.hostaddr === b.hostaddr && a.port === b.port;
 }
 
 /** Which marks a value bears. The outermost is in force; any that stand below it are taken off as well. */
@@ -66,14 +93,16 @@ export function withoutMarks(value: string): string {
   return readMarks(value).base;
 }
 
-type MarkKind = "quiesce" | "repoint";
+interface MarkForm extends SlotMark {
+  readonly kind: "quiesce" | "repoint";
+}
 
-function override(base: string, address: Address, kind: MarkKind): Overridden {
+function override(base: string, address: Address, form: MarkForm): Overridden {
   const parsed = parseConninfo(base);
   if (!parsed.ok) return { ok: false, message: `primary_conninfo: ${parsed.message}` };
-  const value = base + (isUri(base) ? uriMark(base, address, kind) : keywordMark(address, kind));
+  const value = base + (isUri(base) ? uriMark(base, address, form) : keywordMark(address, form));
   const reread = parseConninfo(value);
-  const wanted = { ...parsed.conninfo, ...overriding(address, kind) };
+  const wanted = { ...parsed.conninfo, ...overriding(address, form) };
   if (!reread.ok || !sameConninfo(reread.conninfo, wanted)) {
     return {
       ok: false,
@@ -86,30 +115,56 @@ function override(base: string, address: Address, kind: MarkKind): Overridden {
   return { ok: true, value };
 }
 
-function overriding(address: Address, kind: MarkKind): Conninfo {
+function overriding(address: Address, form: MarkForm): Conninfo {
+  const tag = slotTag(form);
   return {
     hostaddr: address.hostaddr ?? "",
     host: address.host,
     port: String(address.port),
-    ...(kind === "repoint" ? { target_session_attrs: "any" } : {}),
+    ...(form.kind === "repoint" ? { target_session_attrs: "any" } : {}),
+    ...(tag === null ? {} : { [tagWord]: tag }),
   };
 }
 
-/** The quiesce mark is always the same text; the order and quoting of a repoint mark are fixed. */
-function keywordMark(address: Address, kind: MarkKind): string {
-  if (kind === "quiesce") return ` hostaddr='' host=${quiescedHost} port=${quiescedAddress.port}`;
-  return ` hostaddr=${quoted(address.hostaddr ?? "")} host=${quoted(address.host)} port=${address.port} target_session_attrs=any`;
+/** A WAL receiver gives a value of its own for this keyword behind the whole string, so what it says here is without
+ * effect (13 to 18). */
+const tagWord = "fallback_application_name";
+
+function slotTag({ named, made }: SlotMark): string | null {
+  return named || made ? `remaster${named ? "-named" : ""}${made ? "-made" : ""}` : null;
 }
+
+const tagEnd = new RegExp(`[ &]${tagWord}=remaster(-named)?(-made)?$`);
+
+/** The end of a mark that speaks of the slot, taken off. */
+function splitTag(value: string): { readonly rest: string } & SlotMark {
+  const match = tagEnd.exec(value);
+  if (match === null) return { rest: value, ...untouched };
+  const [, named, made] = match;
+  const rest = value.slice(0, match.index);
+  return { rest, named: named !== undefined, made: made !== undefined };
+}
+
+/** The quiesce mark is always the same text; the order and quoting of a repoint mark are fixed. */
+function keywordMark(address: Address, form: MarkForm): string {
+  const tag = slotTag(form);
+  const end = tag === null ? "" : ` ${tagWord}=${tag}`;
+  if (form.kind === "quiesce") return `${quiesceText}${end}`;
+  return ` hostaddr=${quoted(address.hostaddr ?? "")} host=${quoted(address.host)} port=${address.port} target_session_attrs=any${end}`;
+}
+
+const quiesceText = ` hostaddr='' host=${quiescedHost} port=${quiescedAddress.port}`;
 
 function quoted(value: string): string {
   return `'${value.replace(/[\\']/g, "\\$&")}'`;
 }
 
 /** Behind a `?` or `&` that ends the base, port comes first: so the base's own separator is told from the mark's. */
-function uriMark(base: string, address: Address, kind: MarkKind): string {
+function uriMark(base: string, address: Address, form: MarkForm): string {
+  const tag = slotTag(form);
   const host = `host=${encodeURIComponent(address.host)}`;
   const port = `port=${address.port}`;
-  const rest = `hostaddr=${encodeURIComponent(address.hostaddr ?? "")}${kind === "repoint" ? "&target_session_attrs=any" : ""}`;
+  const rest = `hostaddr=${encodeURIComponent(address.hostaddr ?? "")}${form.kind === "repoint" ? "&target_session_attrs=any" : ""}${tag === null ? "" : `&${tagWord}=${tag}`}`;
   const query = queryStart(base);
   if (query === null) return `?${host}&${port}&${rest}`;
   if (query === base.length || base.endsWith("&")) return `${port}&${host}&${rest}`;
@@ -127,9 +182,11 @@ const uriMarks = [
   new RegExp(String.raw`(?<=[?&])port=\d+&host=[^&=?]*${uriEnd}`),
 ];
 
-interface TakenOff {
+interface FoundMark extends MarkForm {
   readonly base: string;
-  readonly kind: MarkKind;
+}
+
+interface TakenOff extends FoundMark {
   readonly address: Address;
 }
 
@@ -146,25 +203,26 @@ function takeOff(value: string): TakenOff | null {
   const isQuiesced = address.host === quiescedHost && address.hostaddr === null;
   if (found.kind === "quiesce" && !isQuiesced) return null;
   // The text must be a mark of ours to the letter, or a user's own end of the string would be taken off.
-  const mark = isUri(value)
-    ? uriMark(found.base, address, found.kind)
-    : keywordMark(address, found.kind);
+  const mark = isUri(value) ? uriMark(found.base, address, found) : keywordMark(address, found);
   return found.base + mark === value ? { ...found, address } : null;
 }
 
-function findKeywordMark(value: string): { base: string; kind: MarkKind } | null {
-  const quiesce = keywordMark(quiescedAddress, "quiesce");
-  if (value.endsWith(quiesce)) return { base: value.slice(0, -quiesce.length), kind: "quiesce" };
-  const match = keywordRepoint.exec(value);
-  return match === null ? null : { base: value.slice(0, match.index), kind: "repoint" };
+function findKeywordMark(value: string): FoundMark | null {
+  const { rest, ...slot } = splitTag(value);
+  if (rest.endsWith(quiesceText)) {
+    return { base: rest.slice(0, -quiesceText.length), kind: "quiesce", ...slot };
+  }
+  const match = keywordRepoint.exec(rest);
+  return match === null ? null : { base: rest.slice(0, match.index), kind: "repoint", ...slot };
 }
 
-function findUriMark(value: string): { base: string; kind: MarkKind } | null {
+function findUriMark(value: string): FoundMark | null {
+  const { rest, ...slot } = splitTag(value);
   for (const pattern of uriMarks) {
-    const match = pattern.exec(value);
+    const match = pattern.exec(rest);
     if (match === null) continue;
-    const base = value.slice(0, match.index);
-    return { base, kind: match[1] === undefined ? "quiesce" : "repoint" };
+    const base = rest.slice(0, match.index);
+    return { base, kind: match[1] === undefined ? "quiesce" : "repoint", ...slot };
   }
   return null;
 }

@@ -4,11 +4,13 @@ import type { Address } from "../../../src/conninfo/conninfo.ts";
 import { formatConninfo } from "../../../src/conninfo/format.ts";
 import { keywords } from "../../../src/conninfo/keywords.ts";
 import {
+  markExchanging,
   markQuiesced,
   markRepointed,
   markRestoreQuiesced,
   readMarks,
   readRestoreMark,
+  readSlotMark,
   withoutMarks,
 } from "../../../src/conninfo/override.ts";
 import { parseConninfo } from "../../../src/conninfo/parse.ts";
@@ -76,6 +78,35 @@ describe("marks on primary_conninfo", () => {
     expect(repointed).toBe(value(markRepointed(base, upstream)));
     expect(value(markQuiesced(repointed))).toBe(quiesced);
     expect(value(markQuiesced(quiesced))).toBe(quiesced);
+  });
+
+  test.each(["host=a port=1", "", "postgresql://u@h/db", "postgresql://h?port=1&"])(
+    "what %j says of the slot stays legible until all is taken back",
+    (base) => {
+      const told = value(markRepointed(base, upstream, { named: true, made: true }));
+      expect(readSlotMark(told)).toEqual({ named: true, made: true });
+      expect(readMarks(told)).toMatchObject({ base, repointing: upstream, exchanging: false });
+      const stilled = value(markQuiesced(told));
+      expect(readMarks(stilled)).toMatchObject({ base, quiesced: true });
+      expect(readSlotMark(stilled)).toEqual({ named: true, made: false });
+      const exchanging = value(markExchanging(stilled, upstream, { named: false, made: true }));
+      expect(readMarks(exchanging)).toMatchObject({ base, exchanging: true });
+      expect(readSlotMark(exchanging)).toEqual({ named: true, made: true });
+
+      const again = markRepointed(told, upstream, { named: false, made: false });
+      expect(again).toEqual({ ok: true, value: told });
+      const elsewhere = value(markRepointed(told, { ...upstream, port: 1 }));
+      expect(readSlotMark(elsewhere)).toEqual({ named: true, made: false });
+    },
+  );
+
+  test("what ends like the slot's part of a mark is no mark", () => {
+    const base = "host=a fallback_application_name=remaster-named";
+    expect(readMarks(base)).toMatchObject({ base, quiesced: false, repointing: null });
+    expect(readSlotMark(base)).toEqual({ named: false, made: false });
+    const marked = value(markQuiesced(base));
+    expect(readMarks(marked)).toMatchObject({ base, quiesced: true });
+    expect(readSlotMark(marked)).toEqual({ named: false, made: false });
   });
 
   test("marks that were put on top of each other all come off", () => {
