@@ -179,7 +179,11 @@ function positionText(look: PositionLook): string {
 /** Takes the quiesce marks away and has every process told. What a dead operator left unloaded is seen as well. */
 export async function unquiesce(session: Session, patience: Patience): Promise<Acted> {
   if (!(await reloadAll(session, patience)))
-    return refuse("setting-out-of-reach", "the server does not take its configuration files");
+    return refuse(
+      "setting-out-of-reach",
+      "the server was not seen to take its configuration files: time was up, or one of them holds an error",
+      "see pg_file_settings",
+    );
   const look = await observePosition(session);
   const conninfo = readMarks(look.primaryConninfo ?? "");
   const restore = readRestoreMark(look.restoreCommand ?? "");

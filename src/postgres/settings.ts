@@ -143,10 +143,13 @@ export async function changeSettings(
   if (!written.done || (await reloadAll(session, patience))) return written;
   const refused = refuse(
     "setting-out-of-reach",
-    "the server does not take its configuration files: one of them holds an error",
+    "the server was not seen to take its configuration files: time was up, or one of them holds an error",
     "see pg_file_settings",
   );
-  return takeBack(session, changes, refused);
+  const taken = await takeBack(session, changes, refused);
+  // The reload that was asked for may come late, and would leave in force what was taken back.
+  await reload(session);
+  return taken;
 }
 
 /** Writes all of the changes or none, for the next reload or restart. */

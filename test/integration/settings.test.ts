@@ -105,6 +105,24 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await reloadAll(n2, patience)).toBe(true);
   });
 
+  test("leaves nothing in force of a change that ran out of time", async () => {
+    const server = cluster.server("n2");
+    const conf = autoConf(server);
+    const loaded = await valueOf(cluster, "n2", "SELECT pg_conf_load_time()");
+    expect(await quiesce(n2, { ...keep, timeoutMs: 0 })).toMatchObject({
+      done: false,
+      refusal: { message: expect.stringContaining("time was up") as unknown },
+    });
+    expect(linesOf(autoConf(server))).toEqual(linesOf(conf));
+    // The reload of the change itself may still be on its way: what counts is what it comes to without another.
+    await untilHolds(async () => {
+      const sql = `SELECT pg_conf_load_time() > '${loaded ?? ""}'
+          AND current_setting('primary_conninfo') NOT LIKE '%quiesced%'`;
+      const clean = await valueOf(cluster, "n2", sql);
+      return clean === "t" ? { holds: true, detail: null } : { holds: false, why: "in force" };
+    });
+  });
+
   test.runIf(major >= 17)("refuses where ALTER SYSTEM is not allowed", async () => {
     const server = cluster.server("n2");
     appendFileSync(join(server.dataDir, "postgresql.conf"), "allow_alter_system = off\n");
