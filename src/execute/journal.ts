@@ -1,16 +1,17 @@
 // The journal: one file of JSON lines per run, for people and `history`. Nothing needs it to go on: what a run left is
 // legible on the nodes. So a journal that cannot be written never stops a failover; it is noted and done without.
-// Mode 0600; lines are written at once and synced without holding the run up; close waits for the last sync.
+// Mode 0600; lines are written at once and synced without holding the run up; close waits for the last sync, for a moment.
 
 import { open, mkdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 
 export type JournalEntry = Readonly<Record<string, unknown>> & { readonly event: string };
 
 export interface Journal {
   write(entry: JournalEntry): void;
-  /** Waits until all is on disk. Never throws. */
+  /** Waits until all is on disk, or gives up. Never throws. */
   close(): Promise<void>;
   /** Null when nothing is recorded. */
   readonly file: string | null;
@@ -49,6 +50,9 @@ async function openFile(options: JournalOptions, startedAt: number): Promise<[Fi
   return [await open(file, "ax", 0o600), file];
 }
 
+/** A home on a share that is gone answers never: the end of a run waits no longer than this for it. Milliseconds. */
+const closeMs = 2_000;
+
 /** Starts a journal; its file is made at the first entry. */
 export function openJournal(options: JournalOptions): Journal {
   const startedAt = options.now();
@@ -85,6 +89,13 @@ export function openJournal(options: JournalOptions): Journal {
     }
     flushing = null;
   };
+  const finish = async (): Promise<void> => {
+    await flushing;
+    await (await handle)?.close().catch(fail);
+  };
+  const giveUp = (): void => {
+    fail(new Error(`${options.directory} does not answer`));
+  };
 
   return {
     write(entry) {
@@ -93,8 +104,11 @@ export function openJournal(options: JournalOptions): Journal {
       flushing ??= flush();
     },
     async close() {
-      await flushing;
-      await (await handle)?.close().catch(fail);
+      const timer = new AbortController();
+      const closed = finish().finally(() => {
+        timer.abort();
+      });
+      await Promise.race([closed, setTimeout(closeMs, null, timer).then(giveUp, () => undefined)]);
     },
     get file() {
       return file;
