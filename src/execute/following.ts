@@ -2,15 +2,16 @@
 // Done when the standby is seen to follow; then the setting is settled, which starts its receiver anew, so it is seen
 // to follow once more.
 
+import type { Address } from "../conninfo/conninfo.ts";
 import { readMarks } from "../conninfo/override.ts";
 import { sameAddress } from "../topology/edges.ts";
 import type { RepointStep } from "../plan/step.ts";
 import type { SettleNote } from "../conninfo/settle.ts";
 import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgres/follow.ts";
-import { observePosition } from "../postgres/position.ts";
+import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
 import { reload } from "../postgres/settings.ts";
-import { physicalSlotName } from "../postgres/slots.ts";
+import { physicalSlotName } from "../topology/slot-name.ts";
 import { mustAct, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Holding, Performer } from "./performer.ts";
@@ -28,13 +29,10 @@ async function sessions(step: RepointStep, world: World): Promise<Pair> {
 }
 
 /** The standby bears our mark with this upstream, or names it without a mark. */
-async function isTold(step: RepointStep, world: World): Promise<boolean> {
-  const address = nodeConfig(world, step.to).replication;
-  const session = await world.session(step.node);
-  const { primaryConninfo } = await observePosition(session);
+function isTold({ primaryConninfo }: PositionLook, upstream: Address): boolean {
   const { repointing, exchanging } = readMarks(primaryConninfo ?? "");
-  if (repointing !== null) return !exchanging && sameAddress(repointing, address);
-  return namesAlone(primaryConninfo ?? "", address);
+  if (repointing !== null) return !exchanging && sameAddress(repointing, upstream);
+  return namesAlone(primaryConninfo ?? "", upstream);
 }
 
 async function follows(step: RepointStep, world: World): Promise<Holding> {
@@ -42,14 +40,20 @@ async function follows(step: RepointStep, world: World): Promise<Holding> {
   return followState(standby, upstream, { slotName: null });
 }
 
-async function tell(step: RepointStep, world: World, memory: Memory): Promise<void> {
+async function tell(
+  step: RepointStep,
+  look: PositionLook,
+  { world, memory }: { readonly world: World; readonly memory: Memory },
+): Promise<void> {
   const standby = await world.session(step.node);
-  const { primarySlotName } = await observePosition(standby);
-  const slotName = physicalSlotName(step.node, primarySlotName);
-  await makeSlot(step.node, { upstream: step.to, slotName }, { world, memory });
+  const slotName = physicalSlotName(step.node, look.primarySlotName);
+  const slotMade = await makeSlot(step.node, { upstream: step.to, slotName }, { world, memory });
   const pointed = await pointAt(standby, {
     upstream: nodeConfig(world, step.to).replication,
     slotName,
+    slotMade,
+    look,
+    ...(memory.changeable.has(step.node) ? { settings: "checked" } : {}),
   });
   mustAct(pointed);
   // The first telling of a run knows what was there before it.
@@ -84,23 +88,32 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
       await reload(await world.session(step.node));
     },
   };
+  const looks = new Map<string, PositionLook>();
+  const lookAt = async (step: RepointStep, world: World): Promise<PositionLook> => {
+    const look = await observePosition(await world.session(step.node));
+    looks.set(step.node, look);
+    return look;
+  };
   return {
     pollMs: 2,
     nudge,
 
     async holds(step, world) {
-      if (!(await isTold(step, world))) {
+      const address = nodeConfig(world, step.to).replication;
+      if (!isTold(await lookAt(step, world), address)) {
         return { holds: false, why: `${step.node} has not been told of ${step.to}` };
       }
       if (step.until === "set") return { holds: true, detail: null };
       const session = await world.session(step.node);
-      const address = nodeConfig(world, step.to).replication;
       const settled = await settleHolds(session, address);
       return settled.holds ? follows(step, world) : settled;
     },
 
     async act(step, world) {
-      if (!(await isTold(step, world))) await tell(step, world, memory);
+      const look = looks.get(step.node) ?? (await lookAt(step, world));
+      if (!isTold(look, nodeConfig(world, step.to).replication)) {
+        await tell(step, look, { world, memory });
+      }
       if (step.until === "set") return;
       await waitFor(() => follows(step, world), world, {
         pollMs: 2,

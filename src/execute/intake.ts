@@ -3,8 +3,8 @@
 
 import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
 import { unpoint } from "../postgres/follow.ts";
-import { observePosition } from "../postgres/position.ts";
-import { quiesce, quiesceHolds, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
+import { observePosition, type PositionLook } from "../postgres/position.ts";
+import { judgeQuiesce, quiesce, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
 import { readMarks } from "../conninfo/override.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
@@ -12,19 +12,27 @@ import type { Performer } from "./performer.ts";
 import { dropMadeSlots } from "./slots.ts";
 
 export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
+  const looks = new Map<string, PositionLook>();
   return {
     pollMs: 2,
 
-    holds: async (step, world) => quiesceHolds(await world.session(step.node)),
+    async holds(step, world) {
+      const look = await observePosition(await world.session(step.node));
+      looks.set(step.node, look);
+      return judgeQuiesce(look);
+    },
 
     async act(step, world) {
+      const look = looks.get(step.node);
       mustAct(
         await quiesce(await world.session(step.node), {
           blockers: step.cancelQueries ? "end" : "keep",
           timeoutMs: world.remainingMs(),
           signal: world.signal,
+          ...(look === undefined ? {} : { look }),
         }),
       );
+      memory.changeable.add(step.node);
     },
 
     /** A node that was quiesced before the run is brought back to that: what was made for it elsewhere goes. */

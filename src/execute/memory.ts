@@ -13,6 +13,8 @@ export interface Memory {
   readonly seen: Map<string, ReachedNode>;
   /** Nodes that this run stopped through their control. */
   readonly stopped: Set<string>;
+  /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
+  readonly changeable: Set<string>;
 }
 
 export interface MadeSlot {
@@ -22,5 +24,11 @@ export interface MadeSlot {
 }
 
 export function createMemory(): Memory {
-  return { pointings: new Map(), slots: new Map(), seen: new Map(), stopped: new Set() };
+  return {
+    pointings: new Map(),
+    slots: new Map(),
+    seen: new Map(),
+    stopped: new Set(),
+    changeable: new Set(),
+  };
 }

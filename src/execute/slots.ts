@@ -10,15 +10,18 @@ import type { World } from "./world.ts";
 /** A WAL sender goes on for some milliseconds after its receiver has ended, and a slot in use cannot be dropped. */
 const releaseMs = 2000;
 
+/** True where it was not there. */
 export async function makeSlot(
   node: string,
   slot: MadeSlot,
   run: { readonly world: World; readonly memory: Memory },
-): Promise<void> {
+): Promise<boolean> {
   const upstream = await run.world.session(slot.upstream);
-  if (await hasSlot(upstream, slot.slotName)) return;
-  mustAct(await ensureSlot(upstream, slot.slotName));
+  const ensured = await ensureSlot(upstream, slot.slotName);
+  mustAct(ensured);
+  if (!ensured.done || !ensured.made) return false;
   run.memory.slots.set(node, [...(run.memory.slots.get(node) ?? []), slot]);
+  return true;
 }
 
 /** Drops what `makeSlot` made for the node in this run. */
@@ -32,7 +35,7 @@ export async function dropMadeSlots(
   const limited: World = { ...world, remainingMs: () => Math.max(0, until - world.now()) };
   for (const slot of made) {
     try {
-      await waitFor(() => isDropped(slot, world), limited, { pollMs: 5 });
+      await waitFor(() => dropped(slot, world), limited, { pollMs: 5 });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const { slotName, upstream } = slot;
@@ -41,7 +44,8 @@ export async function dropMadeSlots(
   }
 }
 
-async function isDropped({ upstream, slotName }: MadeSlot, world: World): Promise<Holding> {
+/** Drops the slot where nobody uses it, and tells whether it is gone. */
+export async function dropped({ upstream, slotName }: MadeSlot, world: World): Promise<Holding> {
   const session = await world.session(upstream);
   await dropSlot(session, slotName);
   if (!(await hasSlot(session, slotName))) return { holds: true, detail: null };

@@ -7,7 +7,7 @@ import type { BlockingSession } from "../topology/node.ts";
 import { blockersSql, startupFrom } from "./observe-sql.ts";
 import { isConflictWait, readBlockers, textOf } from "./observed-row.ts";
 import { type Patience, pollFor } from "./poll.ts";
-import type { Session } from "./session.ts";
+import type { QueryOptions, Session } from "./session.ts";
 
 const blockedSql = /* sql */ `
 SELECT startup.wait_event_type || '/' || startup.wait_event AS "startupWait", ${blockersSql} AS "blockers"
@@ -22,8 +22,11 @@ FROM pg_stat_activity WHERE pid = ANY ($1::int[])`;
 const relistMs = 1200;
 
 /** The sessions that replay waits for now, oldest transaction first; null when it waits for none. */
-async function findBlockers(session: Session): Promise<readonly BlockingSession[] | null> {
-  const [row] = await session.query(blockedSql);
+export async function findBlockers(
+  session: Session,
+  options: QueryOptions = {},
+): Promise<readonly BlockingSession[] | null> {
+  const [row] = await session.query(blockedSql, [], options);
   const wait = row === undefined ? null : textOf(row, "startupWait");
   if (row === undefined || wait === null || !isConflictWait(wait)) return null;
   return readBlockers(row, wait);

@@ -5,7 +5,13 @@
 
 import type { Address } from "../conninfo/conninfo.ts";
 import { formatAddress } from "../conninfo/hosts.ts";
-import { markExchanging, markRepointed, readMarks, readRestoreMark } from "../conninfo/override.ts";
+import {
+  markExchanging,
+  markRepointed,
+  readMarks,
+  readRestoreMark,
+  readSlotMark,
+} from "../conninfo/override.ts";
 import { type SettleNote, settleConninfo } from "../conninfo/settle.ts";
 import type { WalReceiver } from "../topology/node.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
@@ -48,32 +54,41 @@ export type Pointed = { readonly done: true; readonly before: Pointing } | Refus
 export interface Target {
   readonly upstream: Address;
   readonly slotName: string | null;
+  /** The slot was made on the upstream for this, just now. */
+  readonly slotMade?: boolean;
   /** For as long as the standby lacks what that node has; to follow it for good, when absent. */
   readonly purpose?: "follow" | "exchange";
   /** `restart`: written, and not loaded: for a standby that must be stopped before it may follow (a torn tail). Once its
    * WAL is set aside it lets nobody in until it streams, so it has to be told beforehand. `now` when absent. */
   readonly effect?: "now" | "restart";
+  /** What was seen of the standby a moment ago; looked at anew when absent. */
+  readonly look?: PositionLook;
+  /** `checked`: nothing stands against changing its settings. */
+  readonly settings?: "checked";
 }
 
 /** Leads the standby to another upstream and slot; the old conninfo stays in place under the mark. */
 export async function pointAt(session: Session, target: Target): Promise<Pointed> {
-  const look = await observePosition(session);
-  const before = {
-    primaryConninfo: readMarks(look.primaryConninfo ?? "").base,
-    primarySlotName: look.primarySlotName ?? "",
-  };
+  const look = target.look ?? (await observePosition(session));
+  const from = { conninfo: look.primaryConninfo ?? "", slotName: look.primarySlotName ?? "" };
+  const slotName = target.slotName ?? "";
   const mark = target.purpose === "exchange" ? markExchanging : markRepointed;
-  const marked = mark(before.primaryConninfo, target.upstream);
+  const marked = mark(from.conninfo, target.upstream, {
+    named: from.slotName === "" && slotName !== "",
+    made: target.slotMade === true,
+  });
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
+  const before = {
+    primaryConninfo: readMarks(from.conninfo).base,
+    primarySlotName: readSlotMark(from.conninfo).named ? "" : from.slotName,
+  };
   const wanted: readonly Change[] = [
-    { name: "primary_slot_name", from: before.primarySlotName, to: target.slotName ?? "" },
-    { name: "primary_conninfo", from: look.primaryConninfo ?? "", to: marked.value },
+    { name: "primary_slot_name", from: from.slotName, to: slotName },
+    { name: "primary_conninfo", from: from.conninfo, to: marked.value },
   ];
   const changes = wanted.filter(({ from, to }) => from !== to);
-  const [refusal] = await settingObstacles(
-    session,
-    changes.map(({ name }) => name),
-  );
+  const names = target.settings === "checked" ? [] : changes.map(({ name }) => name);
+  const [refusal] = names.length === 0 ? [] : await settingObstacles(session, names);
   if (refusal !== undefined) return { done: false, refusal };
   const written = await writeSettings(session, changes);
   if (!written.done) return written;
@@ -81,15 +96,14 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   return { done: true, before };
 }
 
-/** Takes a repoint that is not settled back. Without the memory of who made it, a slot name of ours is taken away too:
- * a slot that the old upstream lacks would keep the standby from streaming at all. An exchange changes no slot name. */
+/** Takes a repoint that is not settled back, the slot name that came with it as well: a slot that the old upstream lacks
+ * would keep the standby from streaming at all. The mark tells without the memory of who made it. */
 export async function unpoint(session: Session, before: Pointing | null): Promise<Acted> {
   const look = await observePosition(session);
   const marks = readMarks(look.primaryConninfo ?? "");
-  if (marks.repointing === null) return acted;
-  const current = look.primarySlotName ?? "";
-  const slotName =
-    before?.primarySlotName ?? (marks.exchanging ? current : slotNameBefore(current));
+  const { named } = readSlotMark(look.primaryConninfo ?? "");
+  if (marks.repointing === null && !named) return acted;
+  const slotName = before?.primarySlotName ?? (named ? "" : (look.primarySlotName ?? ""));
   if (slotName !== look.primarySlotName) {
     const slotSet =
       slotName === ""
@@ -105,10 +119,6 @@ export async function unpoint(session: Session, before: Pointing | null): Promis
   if (!restored.done) return restored;
   await reload(session);
   return acted;
-}
-
-function slotNameBefore(slotName: string): string {
-  return slotName.startsWith("remaster_") ? "" : slotName;
 }
 
 export interface Expectation {

@@ -56,20 +56,21 @@ export const receiverSql = /* sql */ `
    'lastMessageAgeMs', (extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000)::text)
  FROM pg_stat_get_wal_receiver() WHERE pid IS NOT NULL)`;
 
-/** Base backups and logical subscribers are no standbys; neither are our own sessions. */
+/** Our own sessions are left out. Base backups and logical consumers are no standbys (`other`), but may confirm commits. */
 const sendersSql = /* sql */ `
 (SELECT json_agg(json_build_object(
-   'pid', r.pid::text, 'applicationName', r.application_name,
-   'clientAddress', host(r.client_addr), 'clientPort', r.client_port::text, 'state', r.state,
+   'pid', r.pid::text, 'applicationName', a.application_name,
+   'clientAddress', host(a.client_addr), 'clientPort', a.client_port::text, 'state', r.state,
    'sentLsn', r.sent_lsn::text, 'writeLsn', r.write_lsn::text, 'flushLsn', r.flush_lsn::text,
    'replayLsn', r.replay_lsn::text,
    'replayLagMs', (extract(epoch FROM r.replay_lag) * 1000)::text,
-   'syncState', r.sync_state, 'slotName', s.slot_name) ORDER BY r.pid)
- FROM pg_stat_replication r
- LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid
- WHERE r.state IS DISTINCT FROM 'backup'
-   AND s.slot_type IS DISTINCT FROM 'logical'
-   AND NOT (r.state IS NOT DISTINCT FROM 'startup' AND r.application_name = '${ownApplicationName}'))`;
+   'syncState', r.sync_state, 'syncPriority', r.sync_priority::text, 'slotName', s.slot_name,
+   'other', (r.state IS NOT DISTINCT FROM 'backup' OR s.slot_type IS NOT DISTINCT FROM 'logical')::text)
+   ORDER BY r.pid)
+ FROM pg_stat_get_wal_senders() r
+ JOIN pg_stat_get_activity(NULL) a ON a.pid = r.pid
+ LEFT JOIN pg_get_replication_slots() s ON s.active_pid = r.pid
+ WHERE NOT (r.state IS NOT DISTINCT FROM 'startup' AND a.application_name = '${ownApplicationName}'))`;
 
 function slotsSql(major: number): string {
   const since17 =
@@ -78,11 +79,12 @@ function slotsSql(major: number): string {
       : "'failover', NULL, 'synced', NULL, 'invalidationReason', NULL";
   return /* sql */ `
 (SELECT json_agg(json_build_object(
-   'slotName', slot_name, 'slotType', slot_type, 'plugin', plugin, 'database', database,
+   'slotName', slot_name, 'slotType', slot_type, 'plugin', plugin,
+   'database', (SELECT datname FROM pg_database WHERE oid = datoid),
    'temporary', temporary::text, 'active', active::text, 'restartLsn', restart_lsn::text,
    'confirmedFlushLsn', confirmed_flush_lsn::text, 'walStatus', wal_status, ${since17})
    ORDER BY slot_name)
- FROM pg_replication_slots)`;
+ FROM pg_get_replication_slots())`;
 }
 
 /** Sessions that may stand in replay's way. pg_blocking_pids() is empty for the startup process (13 to 18), so the lock
@@ -133,7 +135,6 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
   ${pauseStateSql(major)} AS "pauseState",
   host(inet_server_addr()) AS "serverAddress", inet_server_port()::text AS "serverPort",
   startup.wait_event_type || '/' || startup.wait_event AS "startupWait",
-  ${blockersSql} AS "blockers",
   ${receiverSql} AS "receiver",
   ${sendersSql} AS "senders",
   ${slotsSql(major)} AS "slots",
@@ -147,7 +148,8 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
 FROM ${startupFrom}`;
 }
 
-/** The rights to change a node that the role lacks, as GRANT names them. Before 15 only a superuser alters settings. */
+/** The rights to change a node that the role lacks, as GRANT names them. Before 15 only a superuser alters settings. What a
+ * role attribute gives (REPLICATION) shows on the replication connection. */
 function lackingSql(major: number): string {
   const superuser = "current_setting('is_superuser') = 'on'";
   const settings = !canGrantParameters(major)
@@ -159,11 +161,9 @@ function lackingSql(major: number): string {
   const functions = changingFunctions.map(
     (name) => `('EXECUTE ON FUNCTION ${name}', has_function_privilege('${name}', 'EXECUTE'))`,
   );
-  const replication = `('REPLICATION', ${superuser} OR EXISTS (
-     SELECT FROM pg_roles WHERE rolname = current_user AND rolreplication))`;
   return `
 (SELECT json_agg(json_build_object('right', wanted.name))
- FROM (VALUES ${[...settings, ...functions, replication].join(", ")}) AS wanted(name, held)
+ FROM (VALUES ${[...settings, ...functions].join(", ")}) AS wanted(name, held)
  WHERE NOT wanted.held)`;
 }
 

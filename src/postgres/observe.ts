@@ -5,10 +5,11 @@
 import { hostsOf } from "../conninfo/hosts.ts";
 import type { ClusterConfig, NodeConfig, Observation, UnreachedNode } from "../topology/node.ts";
 import type { TimelineId } from "../wal/timeline.ts";
+import { findBlockers } from "./blockers.ts";
 import { ConnectFailure } from "./connect-failure.ts";
 import { connect } from "./connect.ts";
 import { filesSql, observeSql, ownApplicationName } from "./observe-sql.ts";
-import { flagOf, timelineOf } from "./observed-row.ts";
+import { flagOf, isConflictWait, readReceiver, textOf } from "./observed-row.ts";
 import { type NodeRows, reachedNode, type WalIdentity } from "./reached-node.ts";
 import { identifySystem, timelineHistory } from "./replication.ts";
 import { ConnectionLost, QueryError, type Session } from "./session.ts";
@@ -21,6 +22,8 @@ export interface ObserveOptions {
   readonly now: () => number;
   /** An open session to the node, looked through instead of a new one. */
   readonly session?: Session;
+  /** Opens the session, where there is none yet; a plain one otherwise. */
+  readonly open?: () => Promise<Session>;
 }
 
 /** What a look at a node gave. The session stays open and belongs to the caller. */
@@ -45,21 +48,29 @@ export async function observeNode(config: NodeConfig, options: ObserveOptions): 
     options.signal === undefined
       ? abandon.signal
       : AbortSignal.any([options.signal, abandon.signal]);
+  const opening =
+    options.session === undefined ? openSession(config, options) : Promise.resolve(options.session);
+  const reading = opening.then((session) => readRows(session, options.timeoutMs));
   // A second, short connection asks for the timeline at the same time; without it less is known.
-  const identity = readWalIdentity(config, { ...options, signal });
-  let session: Session | null = null;
+  const receivedTimeline = reading.then(
+    ({ row }) => readReceiver(row)?.receivedTimeline ?? null,
+    () => null,
+  );
+  const identity = readWalIdentity(config, { ...options, signal, receivedTimeline });
   try {
-    session = options.session ?? (await openSession(config, options));
-    const rows = await readRows(session, options.timeoutMs);
+    const rows = await reading;
     const observation = reachedNode(config, {
       ...rows,
       identity: await identity,
       observedAt: options.now(),
     });
-    return { observation, session };
+    return { observation, session: await opening };
   } catch (error) {
     abandon.abort();
-    await session?.close();
+    await opening.then(
+      (session) => session.close(),
+      () => undefined,
+    );
     await identity;
     options.signal?.throwIfAborted();
     return { observation: unreachedNode(config, error, options.now()), session: null };
@@ -67,6 +78,7 @@ export async function observeNode(config: NodeConfig, options: ObserveOptions): 
 }
 
 function openSession(config: NodeConfig, options: ObserveOptions): Promise<Session> {
+  if (options.open !== undefined) return options.open();
   return connect(config.conninfo, {
     applicationName: ownApplicationName,
     timeoutMs: options.timeoutMs,
@@ -83,13 +95,19 @@ async function readRows(session: Session, timeoutMs: number): Promise<NodeRows> 
     stat: flagOf(row, "mayStat") === true,
   });
   const [files] = sql === null ? [] : await session.query(sql, [], { timeoutMs });
-  return { version: session.version, row, files: files ?? null };
+  const isBlocked = isConflictWait(textOf(row, "startupWait") ?? "");
+  const blockers = isBlocked ? await findBlockers(session, { timeoutMs }) : null;
+  return { version: session.version, row, files: files ?? null, blockers: blockers ?? [] };
 }
 
 /** The timeline and its history as the server's WAL sender knows them; null values where it would not say. */
 async function readWalIdentity(
   config: NodeConfig,
-  options: ObserveOptions & { readonly signal: AbortSignal },
+  options: ObserveOptions & {
+    readonly signal: AbortSignal;
+    /** Of the receiver that the other connection sees. */
+    readonly receivedTimeline: Promise<TimelineId | null>;
+  },
 ): Promise<WalIdentity> {
   let session: Session | null = null;
   try {
@@ -105,7 +123,7 @@ async function readWalIdentity(
     );
     const { timeline } = await identifySystem(session);
     // A receiver may be on the next timeline already, and knows its history.
-    const latest = Math.max(timeline, (await receivedTimeline(session)) ?? 0);
+    const latest = Math.max(timeline, (await options.receivedTimeline) ?? 0);
     const history = await timelineHistory(session, latest).catch(() => null);
     return { timeline, history, missing: null };
   } catch (error) {
@@ -114,13 +132,6 @@ async function readWalIdentity(
     // Nobody waits for the goodbye: the place of the WAL sender is free once the server reads it.
     void session?.close();
   }
-}
-
-async function receivedTimeline(session: Session): Promise<TimelineId | null> {
-  const [row] = await session.query(
-    `SELECT received_tli::text AS "receivedTimeline" FROM pg_stat_wal_receiver`,
-  );
-  return row === undefined ? null : timelineOf(row, "receivedTimeline");
 }
 
 /** Every major has its own words for a role without REPLICATION, and one SQLSTATE. */

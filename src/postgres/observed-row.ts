@@ -72,8 +72,19 @@ export function readReceiver(row: Row): WalReceiver | null {
   };
 }
 
+function standbyRows(row: Row): readonly Row[] {
+  return listOf(row, "senders").filter((sender) => flagOf(sender, "other") !== true);
+}
+
+/** Names of connections that may confirm commits and are no standbys: logical consumers, base backups. */
+export function readOtherConfirmers(row: Row): readonly string[] {
+  return listOf(row, "senders")
+    .filter((sender) => flagOf(sender, "other") === true && textOf(sender, "syncPriority") !== "0")
+    .map((sender) => textOf(sender, "applicationName") ?? "");
+}
+
 export function readSenders(row: Row): readonly WalSender[] {
-  return listOf(row, "senders").map((sender) => ({
+  return standbyRows(row).map((sender) => ({
     pid: numberOf(sender, "pid") ?? 0,
     applicationName: textOf(sender, "applicationName") ?? "",
     clientAddress: textOf(sender, "clientAddress"),

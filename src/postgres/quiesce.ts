@@ -38,6 +38,8 @@ import {
 export interface QuiesceOptions extends Patience {
   /** `end`: the sessions that hold replay up are cancelled. */
   readonly blockers: "keep" | "end";
+  /** What was seen of the node a moment ago; looked at anew when absent. */
+  readonly look?: PositionLook;
 }
 
 /** The wait between two attempts to get WAL: everything local is replayed. Entered in standby mode only (13 to 18). */
@@ -45,9 +47,9 @@ export const restingWait = "Timeout/RecoveryRetrieveRetryInterval";
 
 const standbyWaits: readonly string[] = [restingWait, "Activity/RecoveryWalStream"];
 
-/** Sets the marks and has every process told. Returns before the receiver has ended: `quiesceHolds` tells. */
+/** Sets the marks and has every process told. Returns before the receiver has ended: `judgeQuiesce` tells. */
 export async function quiesce(session: Session, options: QuiesceOptions): Promise<Acted> {
-  let look = await observePosition(session);
+  let look = options.look ?? (await observePosition(session));
   if (options.blockers === "end" && look.replay === "blocked") {
     await endBlockers(session, options);
     look = await observePosition(session);
@@ -148,7 +150,7 @@ export async function quiesceHolds(session: Session): Promise<Held> {
   return judgeQuiesce(await observePosition(session));
 }
 
-function judgeQuiesce(look: PositionLook): Held {
+export function judgeQuiesce(look: PositionLook): Held {
   if (look.role === "primary") return never("the node is a primary");
   if (!readMarks(look.primaryConninfo ?? "").quiesced)
     return notYet("primary_conninfo bears no quiesce mark");

@@ -3,9 +3,15 @@
 
 import type { Address } from "../conninfo/conninfo.ts";
 import { hostsOf } from "../conninfo/hosts.ts";
-import { readMarks, readRestoreMark } from "../conninfo/override.ts";
+import { readMarks, readRestoreMark, readSlotMark } from "../conninfo/override.ts";
 import { parseConninfo } from "../conninfo/parse.ts";
-import type { Marks, NodeConfig, ReachedNode, WalReceiver } from "../topology/node.ts";
+import type {
+  BlockingSession,
+  Marks,
+  NodeConfig,
+  ReachedNode,
+  WalReceiver,
+} from "../topology/node.ts";
 import { type Lsn, maxLsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
@@ -13,7 +19,7 @@ import {
   flagOf,
   lsnOf,
   numberOf,
-  readBlockers,
+  readOtherConfirmers,
   readReceiver,
   readReplay,
   readSenders,
@@ -31,6 +37,8 @@ export interface NodeRows {
   readonly row: Row;
   /** Of the statement that looks into the data directory; null where the role may not look at all. */
   readonly files: Row | null;
+  /** Sessions that replay waits for. */
+  readonly blockers: readonly BlockingSession[];
 }
 
 /** What a replication connection said. */
@@ -73,10 +81,11 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     replayAgeMs: numberOf(row, "replayAgeMs"),
     replay: readReplay({ pauseState, startupWait }),
     pauseRequested: pauseState === "pause requested",
-    blockers: readBlockers(row, startupWait),
+    blockers: facts.blockers,
     startupWait,
     receiver,
     senders: readSenders(row),
+    otherConfirmers: readOtherConfirmers(row),
     slots: readSlots(row),
     walFiles: walFilesOf(files),
     settings,
@@ -89,7 +98,10 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     recoverySignal: files === null ? null : flagOf(files, "recoverySignal"),
     promoteSignal: files === null ? null : flagOf(files, "promoteSignal"),
     configuredUpstream: upstreamOf(conninfo),
-    lackingRights: listOf(row, "lacking").flatMap((each) => textOf(each, "right") ?? []),
+    lackingRights: [
+      ...listOf(row, "lacking").flatMap((each) => textOf(each, "right") ?? []),
+      ...(identity.missing === "REPLICATION" ? [identity.missing] : []),
+    ],
     missingRights: [
       ...(flagOf(row, "mayMonitor") === true ? [] : ["pg_monitor"]),
       ...(identity.missing === null ? [] : [identity.missing]),
@@ -163,8 +175,10 @@ function marksOf(settings: {
   readonly fenced: string | null;
 }): Marks {
   const { quiesced, repointing, exchanging } = readMarks(settings.conninfo ?? "");
+  const { made: slotMade } = readSlotMark(settings.conninfo ?? "");
   const restoreQuiesced = readRestoreMark(settings.restoreCommand ?? "").quiesced;
-  return { quiesced, restoreQuiesced, repointing, exchanging, fenced: settings.fenced === "on" };
+  const fenced = settings.fenced === "on";
+  return { quiesced, restoreQuiesced, repointing, exchanging, slotMade, fenced };
 }
 
 /** The first of the hosts that primary_conninfo names, without our marks. */

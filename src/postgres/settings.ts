@@ -22,8 +22,7 @@ SELECT s.name, s.source,
        has_function_privilege('pg_reload_conf()', 'EXECUTE') AS "mayReload",
        COALESCE(current_setting('allow_alter_system', true), 'on') AS allowed,
        CURRENT_USER AS role
-FROM unnest($1::text[]) AS wanted(name)
-JOIN pg_settings s ON s.name = wanted.name`;
+FROM pg_settings s WHERE s.name = ANY ('{NAMES}'::text[])`;
 
 // has_parameter_privilege exists since 15; before, ALTER SYSTEM asks for a superuser.
 const obstaclesBefore15 = /* sql */ `
@@ -32,8 +31,7 @@ SELECT s.name, s.source,
        has_function_privilege('pg_reload_conf()', 'EXECUTE') AS "mayReload",
        'on' AS allowed,
        CURRENT_USER AS role
-FROM unnest($1::text[]) AS wanted(name)
-JOIN pg_settings s ON s.name = wanted.name`;
+FROM pg_settings s WHERE s.name = ANY ('{NAMES}'::text[])`;
 
 /** What stands against changing these settings on this server with this role; empty when nothing does. */
 export async function settingObstacles(
@@ -41,7 +39,7 @@ export async function settingObstacles(
   names: readonly ChangeableSetting[],
 ): Promise<readonly Refusal[]> {
   const sql = session.version >= 150_000 ? obstaclesSince15 : obstaclesBefore15;
-  const rows = await session.query(sql, [`{${names.join(",")}}`]);
+  const rows = await session.query(sql.replace("NAMES", names.join(",")));
   const found: Refusal[] = [];
   for (const name of names) {
     const row = rows.find((candidate) => candidate["name"] === name);
@@ -216,18 +214,24 @@ export async function reload(session: Session): Promise<void> {
  * then the configuration files hold an error, and the server keeps what it has.
  */
 export async function reloadAll(session: Session, patience: Patience): Promise<boolean> {
-  return (await reloadSeen(session, patience)) && (await reloadSeen(session, patience));
+  const asked = await session.query("SELECT pg_conf_load_time() AS loaded, pg_reload_conf()");
+  const before = asked[0]?.["loaded"] ?? "";
+  // The second reload is asked for by the very statement that sees the first.
+  const first = await newLoadTime(session, { ...patience, before, then: "pg_reload_conf()" });
+  if (first === null) return false;
+  return (await newLoadTime(session, { ...patience, before: first, then: "true" })) !== null;
 }
 
-/** Whether this session's own backend was seen to take the configuration files anew. */
-async function reloadSeen(session: Session, patience: Patience): Promise<boolean> {
-  const before = await session.query("SELECT pg_conf_load_time() AS loaded, pg_reload_conf()");
-  const seen = await pollFor(
-    async () => {
-      const now = await session.query("SELECT pg_conf_load_time() AS loaded");
-      return now[0]?.["loaded"] === before[0]?.["loaded"] ? null : true;
-    },
-    { ...patience, everyMs: 1 },
-  );
-  return seen === true;
+/** When this session's own backend took the configuration files after `before`; null when it was not seen to. */
+async function newLoadTime(
+  session: Session,
+  wanted: Patience & { readonly before: string; readonly then: "pg_reload_conf()" | "true" },
+): Promise<string | null> {
+  const sql = `SELECT loaded, CASE WHEN loaded <> ${quoteLiteral(wanted.before)} THEN ${wanted.then} END AS changed
+    FROM (SELECT pg_conf_load_time() AS loaded) AS time`;
+  const look = async (): Promise<string | null> => {
+    const [row] = await session.query(sql);
+    return row?.["changed"] === "t" ? (row["loaded"] ?? null) : null;
+  };
+  return pollFor(look, { ...wanted, everyMs: 1 });
 }

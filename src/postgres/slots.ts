@@ -3,28 +3,9 @@
 // repointing before the slot exists costs a whole wal_retrieve_retry_interval. Makes no logical slots.
 
 import { type Lsn, formatLsn } from "../wal/lsn.ts";
-import { type Acted, acted, refuse } from "./outcome.ts";
+import { type Refused, refuse } from "./outcome.ts";
 import { QueryError, type Session } from "./session.ts";
-
-/** The slot of a standby on its upstream: what it names already, else one made from its node name. */
-export function physicalSlotName(node: string, existing: string | null): string {
-  if (existing !== null && existing !== "") return existing;
-  // Slot names take lower-case letters, digits and underscores, 63 bytes at most (NAMEDATALEN).
-  const plain = node
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9_]/g, "_")
-    .slice(0, 45);
-  // Two node names that come out the same must not share a slot.
-  return plain === node ? `remaster_${plain}` : `remaster_${plain}_${checksum(node)}`;
-}
-
-/** FNV-1a over UTF-16 units, 32 bits, as eight hexadecimal digits. */
-function checksum(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1)
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, "0");
-}
+import { quoteLiteral } from "./settings.ts";
 
 const createSql = /* sql */ `
 SELECT CASE WHEN s.slot_name IS NULL
@@ -32,17 +13,20 @@ SELECT CASE WHEN s.slot_name IS NULL
        s.slot_type AS type
 FROM (SELECT 1) AS one LEFT JOIN pg_replication_slots s ON s.slot_name = $1`;
 
+/** The slot is there; `made`: by this call. */
+export type SlotEnsured = { readonly done: true; readonly made: boolean } | Refused;
+
 /** Makes sure that the upstream has a physical slot of that name, which holds its WAL from now on at the latest. */
-export async function ensureSlot(upstream: Session, slotName: string): Promise<Acted> {
+export async function ensureSlot(upstream: Session, slotName: string): Promise<SlotEnsured> {
   try {
-    const rows = await upstream.query(createSql, [slotName]);
-    if (rows[0]?.["type"] !== "logical") return acted;
+    const [row] = await upstream.query(createSql.replaceAll("$1", quoteLiteral(slotName)));
+    if (row?.["type"] !== "logical") return { done: true, made: row?.["created"] != null };
     return refuse("step-failed", `slot ${slotName} on the upstream is a logical one`);
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;
     switch (error.sqlstate) {
       case "42710":
-        return acted;
+        return { done: true, made: false };
       case "42501":
         return refuse(
           "missing-right",

@@ -190,6 +190,8 @@ export interface Marks {
   readonly repointing: Address | null;
   /** True: that override is an exchange's, taken away again once the node is level; nobody is about to lead for it. */
   readonly exchanging?: boolean;
+  /** True: the slot that the node names was made for that override, on the node that it leads to. */
+  readonly slotMade?: boolean;
   readonly fenced: boolean;
 }
 
@@ -229,6 +231,8 @@ export interface ReachedNode extends ObservedNode {
   readonly startupWait: string | null;
   readonly receiver: WalReceiver | null;
   readonly senders: readonly WalSender[];
+  /** Names of the connections that synchronous_standby_names lets confirm and that are no standbys: logical consumers. */
+  readonly otherConfirmers?: readonly string[];
   readonly slots: readonly Slot[];
   /** First and last WAL segment file names in pg_wal by name order; null without the right to look (pg_monitor has it). */
   readonly walFiles: { readonly oldest: string; readonly newest: string } | null;

@@ -53,7 +53,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
   test("leads a standby below another, and settles it there", async () => {
     const upstream = nodeOf(cluster, "n2").replication;
-    expect(await ensureSlot(n2, "n3")).toEqual({ done: true });
+    expect(await ensureSlot(n2, "n3")).toEqual({ done: true, made: true });
     const before = await valueOf(cluster, "n3", "SHOW primary_conninfo");
     const pointed = await pointAt(n3, { upstream, slotName: "n3", purpose: "follow" });
     expect(pointed).toEqual({
@@ -99,18 +99,29 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(linesOf(autoConf(cluster.server("n3")))).toEqual(linesOf(before));
   });
 
-  test("a stranger who finds the mark takes it back, and a slot name of ours with it", async () => {
-    const shown = await valueOf(cluster, "n3", "SHOW primary_conninfo");
-    const nowhere = { host: "127.0.0.1", hostaddr: null, port: 1 };
-    await pointAt(n3, { upstream: nowhere, slotName: "remaster_n3", purpose: "follow" });
-    await expect.poll(async () => (await observePosition(n3)).receiver).toBeNull();
-    expect(await unpoint(n3, null)).toEqual({ done: true });
-    await follows(n3, n2);
-    expect(await valueOf(cluster, "n3", "SHOW primary_conninfo")).toBe(shown);
-    expect(await valueOf(cluster, "n3", "SHOW primary_slot_name")).toBe("");
-    // Not pointed any more: nothing to take back.
-    expect(await unpoint(n3, null)).toEqual({ done: true });
-  });
+  test.each(["", "remaster_n3"])(
+    "a stranger who finds the mark takes it back to slot %j",
+    async (slot) => {
+      await run(
+        cluster,
+        "n2",
+        "SELECT pg_create_physical_replication_slot('remaster_n3') WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'remaster_n3')",
+      );
+      await run(cluster, "n3", `ALTER SYSTEM SET primary_slot_name = '${slot}'`);
+      await run(cluster, "n3", "SELECT pg_reload_conf()");
+      await follows(n3, n2);
+      const shown = await valueOf(cluster, "n3", "SHOW primary_conninfo");
+      const nowhere = { host: "127.0.0.1", hostaddr: null, port: 1 };
+      await pointAt(n3, { upstream: nowhere, slotName: "remaster_n3", purpose: "follow" });
+      await expect.poll(async () => (await observePosition(n3)).receiver).toBeNull();
+      expect(await unpoint(n3, null)).toEqual({ done: true });
+      await follows(n3, n2);
+      expect(await valueOf(cluster, "n3", "SHOW primary_conninfo")).toBe(shown);
+      expect(await valueOf(cluster, "n3", "SHOW primary_slot_name")).toBe(slot);
+      // Not pointed any more: nothing to take back.
+      expect(await unpoint(n3, null)).toEqual({ done: true });
+    },
+  );
 
   test("is set while replay is held up, and says that it follows later", async () => {
     await run(cluster, "n3", "SELECT pg_wal_replay_pause()");

@@ -104,8 +104,8 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
   test("takes a physical slot on a standby for what it is", async () => {
     await using session = await open(cluster.server("n2").conninfo);
-    expect(await ensureSlot(session, "remaster_n3")).toEqual({ done: true });
-    expect(await ensureSlot(session, "remaster_n3")).toEqual({ done: true });
+    expect(await ensureSlot(session, "remaster_n3")).toEqual({ done: true, made: true });
+    expect(await ensureSlot(session, "remaster_n3")).toEqual({ done: true, made: false });
     const n2 = await reach(cluster, "n2");
     expect(n2.slots).toMatchObject([
       {

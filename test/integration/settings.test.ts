@@ -180,7 +180,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       await untilHolds(() => quiesceHolds(session));
     }
     const upstream = nodeOf(cluster, "n2").replication;
-    expect(await ensureSlot(low2, "n3")).toEqual({ done: true });
+    expect(await ensureSlot(low2, "n3")).toMatchObject({ done: true });
     const target = { upstream, slotName: "n3", purpose: "follow" } as const;
     expect(await pointAt(low3, target)).toMatchObject({ done: true });
     expect(await promote(low2, patience)).toMatchObject({ kind: "promoted" });

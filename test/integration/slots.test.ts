@@ -38,7 +38,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
   test("a standby's slot holds WAL, lets go of it, and is dropped", async () => {
     expect(await hasSlot(n2, "remaster_n3")).toBe(false);
-    expect(await ensureSlot(n2, "remaster_n3")).toEqual({ done: true });
+    expect(await ensureSlot(n2, "remaster_n3")).toEqual({ done: true, made: true });
     expect(await hasSlot(n2, "remaster_n3")).toBe(true);
     const [before] = (await reach(cluster, "n2")).slots;
     await run(cluster, "n1", "INSERT INTO public.t SELECT generate_series(1, 1000)");
@@ -78,8 +78,8 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
   });
 
   test("says when no slot is free, and when the role may not make one", async () => {
-    expect(await ensureSlot(n1, "a")).toEqual({ done: true });
-    expect(await ensureSlot(n1, "b")).toEqual({ done: true });
+    expect(await ensureSlot(n1, "a")).toEqual({ done: true, made: true });
+    expect(await ensureSlot(n1, "b")).toEqual({ done: true, made: true });
     expect(await ensureSlot(n1, "c")).toMatchObject({
       done: false,
       refusal: { message: expect.stringContaining("in use") as unknown },
