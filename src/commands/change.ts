@@ -121,10 +121,16 @@ function withoutConsent(
   };
 }
 
-function summaryOf(change: Change, topology: Topology, outcome: Execution["outcome"]): string {
+function summaryOf(
+  change: Change,
+  topology: Topology,
+  { outcome, steps }: Pick<Execution, "outcome" | "steps">,
+): string {
   switch (outcome) {
     case "done":
-      return change.holds(topology);
+      return steps.every(({ state }) => state === "already")
+        ? `nothing to do: ${change.holds(topology)}`
+        : change.holds(topology);
     case "declined":
       return "interrupted before the first change; nothing was changed";
     case "undone":
@@ -191,7 +197,7 @@ async function carryOut(
     steps: execution.steps,
     timings: execution.timings,
     word: outcome === "done" || outcome === "incomplete" ? (change.word?.(after) ?? null) : null,
-    summary: summaryOf(change, after, outcome),
+    summary: summaryOf(change, after, { ...execution, outcome }),
     ...(outcome === "done" ? {} : { next: nextAfter(execution, plan, context) }),
   };
 }

@@ -1,16 +1,30 @@
 // Stops a server through the user's control. That nobody listens is not enough to hold: a service manager may start the
-// server the next second, so the goal is "its control.stop succeeded in this run, and nothing answers".
+// server the next second, so the goal is "its control.stop succeeded in this run, and nothing answers". Where pg_ctl is
+// the control, a data directory in which no process works is as good as that: pg_ctl would do nothing there.
 
 import type { StopStep } from "../plan/step.ts";
 import type { Memory } from "./memory.ts";
 import { NotDone, type Performer } from "./performer.ts";
-import { nodeConfig } from "./world.ts";
+import { nodeConfig, type World } from "./world.ts";
+
+/** One that let us in a moment ago is not worth the look. */
+async function wasStopped(step: StopStep, world: World): Promise<boolean> {
+  if (world.lastSeen(step.node)?.reachable === true) return false;
+  const control = await world.control(nodeConfig(world, step.node));
+  try {
+    return (await control?.isStopped()) ?? false;
+  } catch {
+    // A data directory that cannot be read: what the act makes of it is what counts.
+    return false;
+  }
+}
 
 export function createStopPerformer({ stopped }: Memory): Performer<StopStep> {
   return {
     pollMs: 50,
 
     async holds(step, world) {
+      if (!stopped.has(step.node) && (await wasStopped(step, world))) stopped.add(step.node);
       if (!stopped.has(step.node)) {
         return { holds: false, why: `the control of ${step.node} has not stopped it` };
       }

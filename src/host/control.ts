@@ -38,6 +38,8 @@ export interface ServerControl {
   start(limit: TimeLimit): Promise<void>;
   /** `certain` unless told otherwise; the user's own command decides by itself how it stops. */
   stop(limit: TimeLimit & { readonly how?: StopWish }): Promise<void>;
+  /** No process works in the data directory. False where only the user's own command could tell. */
+  isStopped(): Promise<boolean>;
   /** Null without pg_ctl, which alone says where the data directory is. */
   readonly wal: WalFolder | null;
 }
@@ -56,6 +58,10 @@ export function createControl(wish: ControlWish): ServerControl | null {
       if (stop !== null) return runShell("control.stop", stop, limit);
       if (pgCtl === null) throw new ControlError("the topology file gives no control.stop");
       return stopByPgCtl(pgCtl, limit);
+    },
+    isStopped: async () => {
+      if (stop !== null || pgCtl === null) return false;
+      return (await livenessOf(await openDataDirectory(pgCtl.data))).processes.length === 0;
     },
     wal: pgCtl === null ? null : walFolder(pgCtl.data),
   };

@@ -47,8 +47,10 @@ describe.each(testMajors)("control by pg_ctl, PostgreSQL %i", (major) => {
   });
 
   test("stops, and starts again", async () => {
+    expect(await control.isStopped()).toBe(false);
     await control.stop({ ...limit, how: "clean" });
     expect(await processesIn(data)).toEqual([]);
+    expect(await control.isStopped()).toBe(true);
     await control.stop(limit);
     await control.start(limit);
     expect(await select1(cluster)).toBe(1);
