@@ -42,7 +42,7 @@ const nodeKeys: readonly Key[] = [
   },
   {
     name: "control.pg_ctl",
-    text: "In place of the two: `bindir` and `data` of a server on this machine, for pg_ctl.",
+    text: "In place of the two: `bindir` and `data` of a server on this machine, for pg_ctl. What a server says while it is started so goes to remaster-start.log in its data directory, until its own logging takes over.",
   },
 ];
 
