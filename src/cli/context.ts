@@ -59,6 +59,7 @@ export function createContext(wanted: {
         progress.rest();
       }
     },
+    lastSeen: servers.lastSeen,
     execute: async (plan) => {
       try {
         return await servers.execute(plan);

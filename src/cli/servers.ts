@@ -9,6 +9,7 @@ import type { Sessions } from "../postgres/sessions.ts";
 import type { ClusterConfig } from "../topology/node.ts";
 import type { Deadline } from "./deadline.ts";
 import type { GlobalOptions } from "./program.ts";
+import { createRecollection } from "./recollection.ts";
 import type { Edge } from "./run.ts";
 
 /** How long a node may take to answer a look, milliseconds; connect_timeout may say less. */
@@ -22,7 +23,7 @@ export interface ServersWish {
   progress(event: ProgressEvent): void;
 }
 
-export interface Servers extends Pick<Context, "cluster" | "observe" | "execute"> {
+export interface Servers extends Pick<Context, "cluster" | "observe" | "lastSeen" | "execute"> {
   /** Ends all sessions. Never throws. */
   close(): Promise<void>;
 }
@@ -50,13 +51,24 @@ export function createServers(wish: ServersWish): Servers {
     sessions ??= new Open({ config: loaded, timeoutMs: lookMs, now: () => edge.now() });
     return sessions;
   };
+  const recollection = createRecollection({
+    directory: journalDirectory(edge.env),
+    cluster,
+    pid: process.pid,
+    onFailure: (reason) => {
+      wish.say(`what is seen of the cluster is not kept for later: ${reason}`);
+    },
+  });
   return {
     cluster,
     observe: async (names) => {
       const open = await openSessions();
       // Once something was changed, an interrupt must not keep the report from saying what holds.
-      return open.observe(names ?? null, edge.state.changing ? null : edge.interrupt);
+      const seen = await open.observe(names ?? null, edge.state.changing ? null : edge.interrupt);
+      if (names === undefined) recollection.add(seen);
+      return seen;
     },
+    lastSeen: () => recollection.recall(),
     execute: async (plan) => {
       const [{ executePlan }, { openJournal }, open, loaded] = await Promise.all([
         import("../execute/execute.ts"),
@@ -88,7 +100,7 @@ export function createServers(wish: ServersWish): Servers {
       });
     },
     close: async () => {
-      await sessions?.close();
+      await Promise.all([recollection.keep(), sessions?.close()]);
     },
   };
 

@@ -2,6 +2,7 @@
 
 import { DeclinedError } from "../errors.ts";
 import { planFailover } from "../plan/failover.ts";
+import { mayLose } from "../plan/loss.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
@@ -21,6 +22,8 @@ export const failover: VerbDefinition = {
   description: [
     "Stills every standby, brings the candidate what any reachable node has and it lacks, tells the other standbys of it, promotes it, and sees them follow. Where the standby that is farthest ahead may not lead, what it has is streamed to one that may.",
     "The primary must be gone: nothing that speaks PostgreSQL answers there, and no standby has a message from it younger than --patience; what still looks connected is cut. And something must vouch that it stays gone: its `control.stop`, which is run then, or your word. --yes alone is not that word.",
+    "It says what it can promise about commits that were acknowledged, and on what that rests: synchronous_standby_names and synchronous_commit of the primary as they were last seen from here (any verb that looks keeps that), the names of the standbys, and who was reached. Where a standby that was not reached may hold what the others lack, or held more when it was last seen, it asks, or needs --accept-data-loss. Where every standby was reached nothing better is to be had, and it only says so.",
+    "Synchronous standbys vouch as well: where no acknowledged commit can be missing, the primary was seen less than five minutes ago, and each name in its list is one standby's own, those are stilled first and for certain, and the old primary can acknowledge nothing that waits for them.",
     "Run it again after any interruption, from any machine: it reads what holds off the nodes and finishes. A diverged, held-up or unreachable standby does not stop it and is not hidden.",
   ],
   arguments: [],
@@ -36,6 +39,20 @@ export const failover: VerbDefinition = {
       flag: "primary-is-dead",
       type: "flag",
       summary: "your word that the old primary is dead and stays dead",
+    },
+    {
+      flag: "accept-data-loss",
+      type: "flag",
+      summary: "give up commits that only nodes out of reach may have",
+      detail:
+        "Goes on though acknowledged commits may be missing on the standbys that were reached, though a node out of reach had more when it was last seen, and though the candidate cannot be brought all that another node has. What is given up is named in the plan.",
+    },
+    {
+      flag: "accept-minority",
+      type: "flag",
+      summary: "go on with fewer than half of the known standbys",
+      detail:
+        "In a divided network the side that sees fewer than half of the standbys is likely the wrong one: the others may still follow a living primary.",
     },
     patienceOption,
   ],
@@ -93,16 +110,34 @@ function messageAges(topology: Topology): ReadonlyMap<string, number> {
   );
 }
 
-/** Asks for the operator's word where a plan lacks nothing else; throws DeclinedError where it is not given. */
-async function askForWord(decision: Decision, context: Context): Promise<boolean> {
-  const lacksWord =
-    decision.kind === "refused" &&
-    decision.findings.every((finding) => finding.code === "not-vouched");
-  if (!lacksWord || context.prompt === null || context.options.dryRun) return false;
-  const { message } = decision.findings[0] ?? { message: "nothing vouches for it" };
-  const question = `${message}; if it is dead for good, type the word "dead":`;
-  if (await context.prompt.type(question, "dead")) return true;
-  throw new DeclinedError("the word was not given; nothing was changed");
+/** What the operator can settle at a question: that the primary is dead, that what only others may have is given up. */
+const askable = ["not-vouched", "loss-not-excluded", "more-was-seen"] as const;
+
+/** Asks for the operator's word where a plan lacks nothing else; throws DeclinedError where it is not given. True: the
+ * decision is to be made anew. */
+async function askForWord(decision: Decision, context: Context, words: Words): Promise<boolean> {
+  const { prompt, options } = context;
+  if (decision.kind !== "refused" || prompt === null || options.dryRun) return false;
+  const missing = decision.findings.map(({ code }) => askable.find((known) => known === code));
+  if (missing.includes(undefined)) return false;
+  const unvouched = decision.findings.find(({ code }) => code === "not-vouched");
+  if (unvouched !== undefined) {
+    const question = `${unvouched.message}; if it is dead for good, type the word "dead":`;
+    if (!(await prompt.type(question, "dead"))) {
+      throw new DeclinedError("the word was not given; nothing was changed");
+    }
+    words.primaryIsDead = true;
+  }
+  // The plan names the loss, and so does the question that comes with it, where one does.
+  const asks = !options.yes && !options.script;
+  if (asks && missing.some((code) => code !== "not-vouched")) words.acceptDataLoss = true;
+  return true;
+}
+
+/** The operator's words, from the command line or from a question. */
+interface Words {
+  primaryIsDead: boolean;
+  acceptDataLoss: boolean;
 }
 
 /** Those that let us in at the start and do not follow at the end, one that went down meanwhile among them. */
@@ -144,24 +179,32 @@ function question(plan: Plan): string {
   const promoted = plan.stages
     .flatMap((stage) => stage.steps)
     .find(({ step }) => step.verb === "promote");
-  return promoted === undefined
-    ? "carry this plan out?"
-    : `fail over to ${promoted.step.node}? the promotion cannot be taken back`;
+  if (promoted === undefined) return "carry this plan out?";
+  const loss = plan.guarantee !== undefined && mayLose(plan.guarantee);
+  const price = loss ? ", and give up what only nodes out of reach may have" : "";
+  return `fail over to ${promoted.step.node}${price}? the promotion cannot be taken back`;
 }
 
 async function runFailover(input: Input, context: Context): Promise<Report> {
   const to = optionText(input, "to");
   if (to !== null) await checkNodeNames(context, [to]);
-  const request = { to, patienceMs: patienceMs(input) };
-  let primaryIsDead = optionSet(input, "primary-is-dead");
-  const plan = (topology: Topology): Decision =>
-    planFailover(topology, { ...request, primaryIsDead });
+  const request = {
+    to,
+    patienceMs: patienceMs(input),
+    acceptMinority: optionSet(input, "accept-minority"),
+  };
+  const words: Words = {
+    primaryIsDead: optionSet(input, "primary-is-dead"),
+    acceptDataLoss: optionSet(input, "accept-data-loss"),
+  };
   const change = {
     verb: "failover",
     decide: async (topology: Topology) => {
+      const lastSeen = await context.lastSeen();
+      const plan = (look: Topology): Decision =>
+        planFailover(look, { ...request, ...words, lastSeen });
       const decision = await decide(topology, context, plan);
-      if (!(await askForWord(decision, context))) return decision;
-      primaryIsDead = true;
+      if (!(await askForWord(decision, context, words))) return decision;
       return decide(topology, context, plan);
     },
     holds,

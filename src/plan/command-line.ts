@@ -80,7 +80,10 @@ function stepOptions(step: Step): readonly string[] {
     case "exchange":
       return ["--to", step.node, ...(step.from === null ? [] : ["--from", step.from])];
     case "promote":
-      return step.require === null ? [] : ["--require", formatPosition(step.require)];
+      return [
+        ...(step.require === null ? [] : ["--require", formatPosition(step.require)]),
+        ...(step.acceptDataLoss === true ? ["--accept-data-loss"] : []),
+      ];
     case "repoint":
       return ["--to", step.to, ...(step.until === "set" ? ["--no-wait"] : [])];
     case "heal":

@@ -3,8 +3,9 @@
 // of their new upstream before the promotion, so that they follow it to the new timeline by themselves; whoever finds
 // them told knows of a promotion that may have been asked for, and goes on from there.
 
-import { rankCandidates, type Ranking } from "../topology/candidates.ts";
+import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
+import type { LastSeen } from "../topology/last-seen.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
 import {
@@ -19,6 +20,9 @@ import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts"
 import { foreseeTorn, isTornFor } from "../topology/torn.ts";
 import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import { findUnfollowing } from "./following.ts";
+import { findGivenUp, hintWithoutCandidate, rankFor } from "./given-up.ts";
+import { acceptedLoss, checkLoss, checkMinority, judgeLoss } from "./loss.ts";
+import { checkVouched, findStilled, stopStage, tellOfStilled } from "./vouching.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
@@ -39,21 +43,12 @@ export interface FailoverRequest {
   readonly primaryIsDead: boolean;
   /** How old the last message of an upstream must be to count as silence, milliseconds. */
   readonly patienceMs: number;
-}
-
-/** Presumed primaries that nothing vouches for: not the operator's word, and no control that could stop them. */
-function checkVouched(topology: Topology, request: FailoverRequest): Finding[] {
-  if (request.primaryIsDead) return [];
-  const presumed = presumedPrimaries(topology);
-  const unvouched = presumed.filter((name) => topology.nodes.get(name)?.hasControl !== true);
-  if (presumed.length > 0 && unvouched.length === 0) return [];
-  const who = unvouched.length === 0 ? "the old primary" : unvouched.join(" and ");
-  return [
-    problem("not-vouched", unvouched[0] ?? null, {
-      message: `nothing vouches that ${who} stays dead`,
-      hint: "make sure of it, then say so with --primary-is-dead; or give the node a `control.stop`",
-    }),
-  ];
+  /** The operator gives up what only nodes out of reach may have, and what nobody can bring to the candidate. */
+  readonly acceptDataLoss: boolean;
+  /** The operator goes on though fewer than half of the known standbys were reached. */
+  readonly acceptMinority: boolean;
+  /** What was seen of the cluster before; null where nothing was. */
+  readonly lastSeen: LastSeen | null;
 }
 
 function checkCandidate(topology: Topology, ranking: Ranking, to: string | null): Finding[] {
@@ -65,26 +60,16 @@ function checkCandidate(topology: Topology, ranking: Ranking, to: string | null)
   return [
     problem("no-candidate", to, {
       message: `no standby may be promoted (${reasons.join("; ")})`,
-      hint: "see `remaster compare-lsn`",
+      hint: hintWithoutCandidate(topology, to),
     }),
   ];
-}
-
-function stopStage(topology: Topology, request: FailoverRequest): readonly Stage[] {
-  if (request.primaryIsDead) return [];
-  return stage(
-    "make sure that the old primary stays away",
-    presumedPrimaries(topology).map((node) =>
-      planned(topology, { verb: "stop", node }, { required: true }),
-    ),
-  );
 }
 
 /** Who will not follow is left alone: what it has is on another line, or its settings are out of reach. */
 function quiesceStage(
   topology: Topology,
   name: string,
-  { moves, goesOn }: Composition,
+  { moves, goesOn, stilled }: Composition,
 ): readonly Stage[] {
   const concerned = new Set([name, ...moves.map(({ node }) => node.name)]);
   const steps = standbysOf(topology)
@@ -95,7 +80,7 @@ function quiesceStage(
       planned(
         topology,
         { verb: "quiesce", node: node.name, cancelQueries: false },
-        { required: node.name === name },
+        { required: node.name === name || stilled.includes(node.name) },
       ),
     );
   return stage("still every standby, so that what each one has is certain", steps);
@@ -110,6 +95,10 @@ interface Composition {
   readonly goesOn: GoesOn;
   /** Who streams from a standby whose end is torn catches that end: there the telling has to wait. */
   readonly candidateTorn: boolean;
+  /** Standbys whose rest is what keeps the old primary from acknowledging anything. */
+  readonly stilled: readonly string[];
+  /** True: what others have beyond the candidate cannot be brought to it, and is given up. */
+  readonly lossy: boolean;
 }
 
 function isTold(topology: Topology, node: ReachedNode, candidate: string): boolean {
@@ -190,16 +179,24 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   const to = request.to ?? pending ?? null;
   const decided = refuseOn(checkNothingPending(topology, to));
   if (decided !== null) return decided;
-  const ranking = rankCandidates(topology, to === null ? {} : { to });
-  const refusal =
-    refuseOn([
-      ...checkPrimaryGone(topology),
-      ...checkNobodyReceives(topology, request),
-      ...checkCandidate(topology, ranking, to),
-    ]) ?? refuseOn(checkVouched(topology, request));
+  const ranking = rankFor(topology, to, request);
+  const refusal = refuseOn([
+    ...checkPrimaryGone(topology),
+    ...checkNobodyReceives(topology, request),
+    ...checkCandidate(topology, ranking, to),
+  ]);
   if (refusal !== null) return refusal;
   const candidate = reachedNode(topology, ranking.candidate ?? "");
   if (candidate === null) throw new Error("the candidate is not reachable");
+  const evidence = { topology, ranking, lastSeen: request.lastSeen };
+  const guarantee = judgeLoss(evidence);
+  const stilled = request.primaryIsDead ? [] : findStilled(evidence, guarantee, candidate);
+  const unsafe = refuseOn([
+    ...checkVouched(topology, request, stilled),
+    ...checkMinority(evidence, request),
+    ...checkLoss(guarantee, request),
+  ]);
+  if (unsafe !== null) return unsafe;
   const blocked = refuseOn([
     ...checkChangeable(candidate, { cancelQueries: false }),
     ...checkRights(candidate, "promotion"),
@@ -207,17 +204,29 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   ]);
   if (blocked !== null) return blocked;
   const { name } = candidate;
-  const { able, findings } = findMovable(topology, candidate);
+  const lost = findGivenUp(topology, ranking);
+  const { able: movable, findings } = findMovable(topology, candidate);
+  const able = movable.filter((node) => !lost.nodes.includes(node.name));
   const { candidateTorn, torn } = foreseeTorn(candidate, able);
   const moves = movesOf(topology, able, { candidate: name, torn });
   const goesOn = name === pending && ranking.exchange === null ? "promotion" : "anew";
   return decidePlan("failover", topology, {
     stages: [
       ...stopStage(topology, request),
-      ...composeStages(topology, name, { moves, goesOn, candidateTorn }),
+      ...composeStages(topology, name, {
+        moves,
+        goesOn,
+        candidateTorn,
+        stilled,
+        lossy: lost.findings.length > 0,
+      }),
     ],
     noReturn: "promote",
+    guarantee,
     findings: [
+      ...acceptedLoss(guarantee),
+      ...lost.findings,
+      ...tellOfStilled(topology, stilled),
       ...findings,
       ...findingsOn(topology, moves),
       ...leftBehind(
@@ -234,15 +243,20 @@ function composeStages(
   name: string,
   composition: Composition,
 ): readonly Stage[] {
-  const { moves, goesOn, candidateTorn } = composition;
+  const { moves, goesOn, candidateTorn, lossy } = composition;
   const required = { required: true };
   const exchange = planned(topology, { verb: "exchange", node: name, from: null }, required);
-  const promote = planned(topology, { verb: "promote", node: name, require: null }, required);
+  const given = lossy ? { acceptDataLoss: true as const } : {};
+  const promote = planned(
+    topology,
+    { verb: "promote", node: name, require: null, ...given },
+    required,
+  );
   const tell = (late: readonly Move[], reason: (to: string) => string): readonly Stage[] =>
     repointStages(topology, late, { until: "set", reason });
   return [
     ...quiesceStage(topology, name, composition),
-    ...(goesOn === "promotion"
+    ...(goesOn === "promotion" || lossy
       ? []
       : stage(`bring ${name} what any reachable node has and it lacks`, [exchange])),
     ...tell(candidateTorn ? [] : moves, (to) => `tell them of ${to} before it leads`),

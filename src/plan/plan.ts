@@ -1,6 +1,7 @@
 // A plan: stages of steps, decided by a pure function from a Topology and a request. What is shown is what runs.
 
 import type { Finding } from "../topology/finding.ts";
+import type { Guarantee } from "./guarantee.ts";
 import type { Step } from "./step.ts";
 
 export interface PlannedStep {
@@ -29,6 +30,8 @@ export interface Plan {
   readonly observedAt: number;
   /** What the operator should know before saying yes. */
   readonly findings: readonly Finding[];
+  /** What it promises about acknowledged commits; absent where the verb decides nothing about them. */
+  readonly guarantee?: Guarantee;
 }
 
 /** A decision: a plan, nothing to do, or a refusal with its reasons (at least one finding). */

@@ -3,6 +3,7 @@
 import type { Finding } from "../topology/finding.ts";
 import type { Observation } from "../topology/node.ts";
 import { findNodeAt, type Topology } from "../topology/topology.ts";
+import type { Guarantee } from "./guarantee.ts";
 import type { Decision, Plan, PlannedStep, Stage } from "./plan.ts";
 import type { Step } from "./step.ts";
 
@@ -63,6 +64,7 @@ export function decidePlan(
     /** The verb of the first stage that cannot be undone. */
     readonly noReturn?: Step["verb"];
     readonly findings?: readonly Finding[];
+    readonly guarantee?: Guarantee;
   },
 ): Decision {
   const index =
@@ -76,6 +78,7 @@ export function decidePlan(
     pointOfNoReturn: index === -1 ? null : index,
     observedAt: Math.min(...[...topology.nodes.values()].map((node) => node.observedAt)),
     findings: content.findings ?? [],
+    ...(content.guarantee === undefined ? {} : { guarantee: content.guarantee }),
   };
   return { kind: "plan", plan };
 }

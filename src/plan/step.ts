@@ -28,6 +28,8 @@ export interface PromoteStep {
   readonly node: string;
   /** Refuse unless the node holds this position. */
   readonly require: Position | null;
+  /** What other nodes have beyond it is given up. */
+  readonly acceptDataLoss?: true;
 }
 
 export interface RepointStep {

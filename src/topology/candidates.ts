@@ -49,6 +49,8 @@ export interface RankingOptions {
   readonly to?: string;
   /** The sessions that block replay will be ended: a node that they hold up may lead. */
   readonly cancelQueries?: boolean;
+  /** What nobody can bring to a node does not keep it from leading; then who lacks least goes first, whatever its priority. */
+  readonly acceptLoss?: boolean;
 }
 
 /** How a node stands, and to whom. */
@@ -146,6 +148,7 @@ function standingOf(observation: Observation, frame: Frame): Standing {
     decided: reference?.decided ?? true,
     sources: frame.sources,
     cancelQueries: options.cancelQueries ?? false,
+    acceptLoss: options.acceptLoss ?? false,
   };
   const objections = objectionsTo(observation, given);
   const ranked: RankedNode = {
@@ -234,6 +237,7 @@ function compareStandings(a: Standing, b: Standing, options: RankingOptions): nu
   return (
     groupOf(a) - groupOf(b) ||
     Number(b.ranked.node === options.to) - Number(a.ranked.node === options.to) ||
+    (options.acceptLoss === true ? compareDistance(distanceOf(a), distanceOf(b)) : 0) ||
     (groupOf(a) === 0 ? b.observation.priority - a.observation.priority : 0) ||
     placeOf(a) - placeOf(b) ||
     compareDistance(distanceOf(a), distanceOf(b))

@@ -24,6 +24,7 @@ export interface Case {
   /** The standbys that have as much as the one that is ahead. */
   readonly sources: readonly ReachedNode[];
   readonly cancelQueries: boolean;
+  readonly acceptLoss: boolean;
 }
 
 type Objection = (node: ReachedNode, given: Case) => string | null;
@@ -112,8 +113,8 @@ function blockersOf(node: ReachedNode): string {
 }
 
 function cannotBeBroughtLevel(node: ReachedNode, given: Case): string | null {
-  const { comparison, sources } = given;
-  if (comparison.relation !== "behind" || comparison.bytes === null) return null;
+  const { comparison, sources, acceptLoss } = given;
+  if (acceptLoss || comparison.relation !== "behind" || comparison.bytes === null) return null;
   if (findSource(node, sources) !== null) return null;
   const from = node.replayLsn === null ? "" : ` from ${formatLsn(node.replayLsn)} on`;
   const names = sources.map((source) => source.name).join(", ");

@@ -31,6 +31,14 @@ export const refusalCatalogue = {
   "position-not-held": "The node does not hold the position that --require names.",
   "others-are-ahead":
     "Another reachable node has WAL that this one lacks: promoting it would lose that, and strand the other.",
+  "loss-not-excluded":
+    "A known standby was not reached, and it cannot be proven that those that were reached hold every commit that was acknowledged: the primary was asynchronous when it was last seen, or was never seen from here, or the standby could have confirmed alone. With --accept-data-loss the failover goes on without it.",
+  "more-was-seen":
+    "A node that cannot be reached had more of the log, when it was last seen, than any standby that was reached has now. Going on gives that up and strands the node; --accept-data-loss says so.",
+  "minority-reached":
+    "Fewer than half of the known standbys can be reached. In a divided network that is what the smaller side sees, while a primary may live on the other; --accept-minority goes on all the same.",
+  "primary-may-run":
+    "Nobody vouched that the old primary is down. Its synchronous standbys are still, so it can acknowledge no commit that waits for them, as long as nobody changes its synchronous_standby_names; reads, and sessions that lower synchronous_commit, go on there until it is stopped.",
   diverged: "The node has replayed WAL that is not part of the history it would have to follow.",
   "wal-gone": "The source no longer has the WAL that the node lacks.",
   "cannot-follow-itself": "A node cannot be its own upstream, directly or through its downstreams.",

@@ -67,3 +67,15 @@ function namesOf(standby: Observation): readonly string[] {
   if (parsed?.ok !== true) return cluster === null ? [standby.name] : [standby.name, cluster];
   return [parsed.conninfo["application_name"] ?? cluster ?? "walreceiver"];
 }
+
+/** What the standby's receiver calls itself, for certain: null where a setting cannot be seen, or a service file on the
+ * standby may say something else. */
+export function receiverNameOf(standby: ReachedNode): string | null {
+  const conninfo = standby.settings.primary_conninfo?.value ?? null;
+  const cluster = standby.settings.cluster_name?.value ?? null;
+  const parsed = conninfo === null ? null : parseConninfo(conninfo);
+  if (parsed?.ok !== true || (parsed.conninfo["service"] ?? "") !== "") return null;
+  const told = parsed.conninfo["application_name"] ?? "";
+  if (told !== "") return told;
+  return cluster === "" ? "walreceiver" : cluster;
+}

@@ -3,6 +3,7 @@
 
 import { exitTable } from "../errors.ts";
 import { stageCommandLine, stepCommandLine } from "../plan/command-line.ts";
+import type { Guarantee } from "../plan/guarantee.ts";
 import type { Plan, PlannedStep } from "../plan/plan.ts";
 import type { Report, StepResult } from "../plan/report.ts";
 import type { Ranking } from "../topology/candidates.ts";
@@ -18,7 +19,7 @@ export function reportJson(report: Report): JsonObject {
     command: report.command,
     cluster: report.cluster,
     outcome: report.outcome,
-    exitCode: exitTable[report.outcome],
+    exitCode: report.exitStatus ?? exitTable[report.outcome],
     summary: report.summary,
     hint: report.hint ?? null,
     findings: report.findings.map(findingJson),
@@ -75,6 +76,20 @@ function planJson(plan: Plan): JsonObject {
       steps: stage.steps.map(plannedStepJson),
     })),
     findings: plan.findings.map(findingJson),
+    guarantee: plan.guarantee === undefined ? null : guaranteeJson(plan.guarantee),
+  };
+}
+
+function guaranteeJson(guarantee: Guarantee): JsonObject {
+  const { observedAt, distanceBytes } = guarantee;
+  return {
+    kind: guarantee.kind,
+    basis: guarantee.basis,
+    primary: guarantee.primary,
+    observedAt: observedAt === null ? null : new Date(observedAt).toISOString(),
+    distanceBytes: distanceBytes?.toString() ?? null,
+    unreached: guarantee.unreached,
+    confirmers: guarantee.confirmers,
   };
 }
 

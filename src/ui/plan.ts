@@ -2,6 +2,7 @@
 
 import { stageCommandLine } from "../plan/command-line.ts";
 import type { Plan, Stage } from "../plan/plan.ts";
+import { renderGuarantee } from "./guarantee.ts";
 import { fold, type Line, line, span } from "./line.ts";
 import type { Look } from "./look.ts";
 
@@ -14,6 +15,7 @@ export function renderPlan(plan: Plan, look: Look): readonly Line[] {
       ...(index === plan.pointOfNoReturn ? [edgeLine(look)] : []),
       ...stageLines(stage, { number: String(index + 1).padStart(digits), look }),
     ]),
+    ...(plan.guarantee === undefined ? [] : [line(), ...renderGuarantee(plan.guarantee, look)]),
   ];
 }
 

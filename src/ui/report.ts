@@ -3,6 +3,7 @@
 
 import type { Report } from "../plan/report.ts";
 import type { Finding, Severity } from "../topology/finding.ts";
+import { renderGuarantee } from "./guarantee.ts";
 import { foldLine, type Line, line, span, type Style } from "./line.ts";
 import type { Look } from "./look.ts";
 import { renderPlan } from "./plan.ts";
@@ -27,6 +28,9 @@ export function renderBody(report: Report, view: ReportView): readonly Line[] {
     comparison === undefined ? [] : renderRanking(comparison, look),
     plan !== undefined && showsPlan(report) ? renderPlan(plan, look) : [],
     steps === undefined ? [] : renderSteps(steps, view),
+    steps === undefined || plan?.guarantee === undefined
+      ? []
+      : renderGuarantee(plan.guarantee, look),
     view.verbose && report.timings !== undefined ? timingLines(report.timings) : [],
   ]);
 }

@@ -22,6 +22,9 @@ function decide(
     to: null,
     primaryIsDead: true,
     patienceMs: 2000,
+    acceptDataLoss: false,
+    acceptMinority: false,
+    lastSeen: null,
     ...request,
   });
 }
@@ -86,7 +89,9 @@ describe("a failover", () => {
 
   test("a restarting standby that nobody follows does not pass for the primary", () => {
     const starting = unreached({ name: "n3", answer: "error", speaksPostgres: true });
-    const decision = decide([dead, orphan("n2", "1@0/5000000"), starting]);
+    const nodes = [dead, orphan("n2", "1@0/5000000"), starting];
+    expect(outline(decide(nodes))).toEqual(["refused: loss-not-excluded n3"]);
+    const decision = decide(nodes, { acceptDataLoss: true });
     expect(outline(decision)).toContain("promote n2");
   });
 

@@ -28,8 +28,19 @@ const quiesced = { marks: { quiesced: true } };
 const pending = (...nodes: readonly Observation[]) =>
   pendingPromotions(buildTopology("test", nodes));
 
-const failOver = (nodes: readonly Observation[], to: string | null = null) =>
-  planFailover(buildTopology("test", nodes), { to, primaryIsDead: true, patienceMs: 2000 });
+const failOver = (
+  nodes: readonly Observation[],
+  to: string | null = null,
+  { acceptDataLoss = false } = {},
+) =>
+  planFailover(buildTopology("test", nodes), {
+    to,
+    primaryIsDead: true,
+    patienceMs: 2000,
+    acceptDataLoss,
+    acceptMinority: false,
+    lastSeen: null,
+  });
 
 function outline(decision: Decision): readonly string[] {
   if (decision.kind === "already") return ["already"];
@@ -119,9 +130,11 @@ describe("once the node leads", () => {
   });
 
   test("a standby that cannot be reached is named", () => {
-    const decision = failOver([dead, orphan("n2"), orphan("n3"), unreached({ name: "n4" })]);
+    const nodes = [dead, orphan("n2"), orphan("n3"), unreached({ name: "n4" })];
+    const decision = failOver(nodes, null, { acceptDataLoss: true });
     const findings = decision.kind === "plan" ? decision.plan.findings : [];
     expect(findings).toMatchObject([
+      { code: "loss-not-excluded", severity: "warning", node: "n4" },
       {
         code: "node-unreachable",
         node: "n4",

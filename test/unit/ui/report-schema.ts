@@ -105,6 +105,16 @@ const comparison = z.strictObject({
   ),
 });
 
+const guarantee = z.strictObject({
+  kind: z.enum(["proven", "unproven", "ahead-unreachable"]),
+  basis: z.string(),
+  primary: nullable(z.string()),
+  observedAt: nullable(time),
+  distanceBytes: nullable(bigNumber),
+  unreached: z.array(z.string()),
+  confirmers: nullable(z.array(z.string())),
+});
+
 const plan = z.strictObject({
   format: z.literal(1),
   verb: z.string(),
@@ -126,6 +136,7 @@ const plan = z.strictObject({
     }),
   ),
   findings: z.array(finding),
+  guarantee: nullable(guarantee),
 });
 
 const step = z.strictObject({
@@ -165,5 +176,6 @@ export const contract = {
   slot,
   comparison,
   plan,
+  guarantee,
   step,
 } as const;

@@ -129,6 +129,27 @@ export const reports = {
     plan: failoverPlan,
     summary: "this is the plan; nothing was changed",
   },
+  guaranteed: {
+    ...base,
+    command: "failover",
+    outcome: "done",
+    topology: lostTopology,
+    plan: {
+      ...failoverPlan,
+      findings: [],
+      guarantee: {
+        kind: "proven",
+        basis:
+          "n1 had synchronous_standby_names = 'n2, n3' when it was seen 12 s ago, and every standby that could have confirmed was reached",
+        primary: "n1",
+        observedAt: 1_700_000_000_000,
+        distanceBytes: 0n,
+        unreached: [],
+        confirmers: ["n2", "n3"],
+      },
+    },
+    summary: "this is the plan; nothing was changed",
+  },
   done: {
     ...base,
     command: "failover",
