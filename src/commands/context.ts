@@ -5,7 +5,6 @@ import type { Plan } from "../plan/plan.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
-import type { LastSeen } from "../topology/last-seen.ts";
 import type { ClusterConfig, Observation } from "../topology/node.ts";
 import type { SandboxApi } from "./sandbox-api.ts";
 
@@ -53,8 +52,6 @@ export interface Context {
   cluster(): Promise<ClusterConfig>;
   /** All nodes (or the named ones) at once, each under its own time limit; connections stay open for the run. */
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
-  /** What was seen of the cluster before, this run's looks at all nodes included; null where nothing was. */
-  lastSeen(): Promise<LastSeen | null>;
   /** What was seen of the cluster before, this run's looks at all nodes included; null where nothing was. */
   lastSeen(): Promise<LastSeen | null>;
   /** Carry a plan out: the only way a verb changes a server. */
