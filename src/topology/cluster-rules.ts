@@ -9,6 +9,7 @@ import { accountsOf } from "./histories.ts";
 import type { ReachedNode, UnreachedNode } from "./node.ts";
 import { settingText } from "./settings.ts";
 import {
+  allPrimaries,
   clusterMajor,
   isOurs,
   majorOf,
@@ -85,7 +86,7 @@ export function missingPrimary(structure: Structure): readonly Finding[] {
 
 /** Two nodes that take writes make two histories, and every moment more is lost of one. A fence holds that off. */
 export function splitBrain(structure: Structure): readonly Finding[] {
-  const primaries = structure.primaries
+  const primaries = allPrimaries(structure)
     .map((name) => reachedNode(structure, name))
     .filter((node) => node !== null);
   const [first, second] = primaries;

@@ -13,6 +13,7 @@ import {
   unreachableNodes,
 } from "./cluster-rules.ts";
 import type { Finding, Severity } from "./finding.ts";
+import { forkedTimelines, strayNodes } from "./fork-rules.ts";
 import {
   fences,
   heldUpReplay,
@@ -49,6 +50,7 @@ type Rule = (structure: Structure) => readonly Finding[];
 /** In the order in which an operator wants to hear of them, within a severity. */
 const rules: readonly Rule[] = [
   splitBrain,
+  forkedTimelines,
   missingPrimary,
   unreachableNodes,
   blockedCommits,
@@ -56,6 +58,7 @@ const rules: readonly Rule[] = [
   otherMajors,
   sameServers,
   timelineClashes,
+  strayNodes,
   divergedStandbys,
   notFollowing,
   deadUpstreams,

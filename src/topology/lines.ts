@@ -67,18 +67,25 @@ export function findReference(
   };
 }
 
-/** One line per standby that nobody is ahead of; of several that are level the first in the file speaks for all. */
-function findLines(
+/** The standbys that nobody is ahead of; of several that are level the first in the file. */
+export function tipsOf(
   standbys: readonly ReachedNode[],
   histories: TimelineHistories,
-): readonly Line[] {
+): readonly ReachedNode[] {
   const tips: ReachedNode[] = [];
   for (const node of standbys) {
     const surpassed = standbys.some((other) => relation(other, node, histories) === "ahead");
     const level = tips.some((tip) => relation(tip, node, histories) === "same");
     if (!surpassed && !level) tips.push(node);
   }
-  return tips.map((tip) => ({
+  return tips;
+}
+
+function findLines(
+  standbys: readonly ReachedNode[],
+  histories: TimelineHistories,
+): readonly Line[] {
+  return tipsOf(standbys, histories).map((tip) => ({
     tip,
     members: standbys.filter((node) => ["same", "ahead"].includes(relation(tip, node, histories))),
   }));

@@ -7,6 +7,10 @@ export const observedCatalogue = {
   "no-primary": "No reachable node is a primary.",
   "several-primaries":
     "More than one node takes writes: split brain. Both are named, with their positions and the switchpoint.",
+  "timeline-fork":
+    "Nodes are on lines of ancestry that went different ways, and nothing decides which is the cluster's: no primary leads, or more standbys left the line of the only primary than are on it, as when somebody promoted one by mistake. The lines are named with their ends and the switchpoint. What one of them has beyond it will be given up, so verbs that change servers refuse until `--accept-timeline` names the line to keep.",
+  "off-accepted-line":
+    "The node left the line of the timeline that was accepted with `--accept-timeline`. It is left alone, and will need pg_rewind or a new base backup to follow.",
   "other-cluster":
     "The node's system identifier differs from the cluster's: it is another database cluster and is left alone.",
   "other-major":

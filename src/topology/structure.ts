@@ -4,6 +4,7 @@
 import type { Address } from "../conninfo/conninfo.ts";
 import { comparePositions } from "../wal/position.ts";
 import type { TimelineHistories } from "../wal/timeline.ts";
+import type { AcceptedLine } from "./accepted.ts";
 import type { Observation, ReachedNode } from "./node.ts";
 
 /** Who feeds a standby. */
@@ -27,8 +28,13 @@ export interface Structure {
   readonly nodes: ReadonlyMap<string, Observation>;
   /** By standby name; a standby without a known upstream has none. */
   readonly edges: ReadonlyMap<string, Edge>;
-  /** Names of this cluster's nodes that are out of recovery, most advanced first; a fenced one is among them. */
+  /** Names of this cluster's nodes that are out of recovery, most advanced first; a fenced one is among them. Where a
+   * timeline was accepted, those on its line. */
   readonly primaries: readonly string[];
+  /** Names of this cluster's nodes, primaries and standbys, that left the line of the timeline that was accepted. */
+  readonly strays: readonly string[];
+  /** The timeline that the operator accepts as the cluster's; null where none was named. */
+  readonly accepted: AcceptedLine | null;
   /** Upstream cycles, each as node names in order; reported, not followed. */
   readonly cycles: readonly (readonly string[])[];
   /** The histories that any node knows, and those that they imply. */
@@ -90,6 +96,16 @@ export function standbysOf(
   return ourNodes(structure).filter(
     (node) => node.role === "standby" && !isInPointInTimeRecovery(node),
   );
+}
+
+/** Every node of this cluster that is out of recovery, those that left the accepted line last. */
+export function allPrimaries(
+  structure: Pick<Structure, "nodes" | "primaries" | "strays">,
+): readonly string[] {
+  const astray = structure.strays.filter(
+    (name) => reachedNode(structure, name)?.role === "primary",
+  );
+  return [...structure.primaries, ...astray];
 }
 
 /** The one primary that was reached, or null when there is none or there are several. */

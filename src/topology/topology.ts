@@ -1,30 +1,45 @@
 // The topology: observations by node name, the edges between them derived from the servers themselves, and the
 // findings. Pure: the same observations give the same topology.
 
+import { type AcceptedTimeline, findAcceptedLine } from "./accepted.ts";
 import type { Finding } from "./finding.ts";
 import type { Address } from "../conninfo/conninfo.ts";
 import { findEdges, nodesAt } from "./edges.ts";
 import { findFindings } from "./findings.ts";
 import type { Observation } from "./node.ts";
-import { comparePrimaries, type Structure, reachedNodes } from "./structure.ts";
+import { comparePrimaries, ourNodes, type Structure, reachedNodes } from "./structure.ts";
 import { collectHistories } from "./histories.ts";
 
 export interface Topology extends Structure {
   readonly findings: readonly Finding[];
 }
 
+export interface TopologyOptions {
+  /** The timeline that the operator accepts as the cluster's, where nodes claim several. */
+  readonly accept?: AcceptedTimeline | null;
+}
+
 /** The topology that a set of observations shows. Total: any observations give one. */
-export function buildTopology(cluster: string, observations: readonly Observation[]): Topology {
+export function buildTopology(
+  cluster: string,
+  observations: readonly Observation[],
+  options: TopologyOptions = {},
+): Topology {
   const nodes = new Map(observations.map((node) => [node.name, node]));
   const systemIdentifier = findSystemIdentifier(observations);
   const histories = collectHistories(reachedNodes({ nodes }));
   const edges = findEdges(nodes);
-  const primaries = reachedNodes({ nodes })
-    .filter((node) => node.role === "primary" && node.systemIdentifier === systemIdentifier)
+  const ours = ourNodes({ nodes, systemIdentifier });
+  const wish = options.accept ?? null;
+  const accepted = wish === null ? null : findAcceptedLine(wish, ours, histories);
+  const strays = accepted?.strays ?? [];
+  const primaries = ours
+    .filter((node) => node.role === "primary" && !strays.includes(node.name))
     .toSorted((a, b) => comparePrimaries(a, b, histories))
     .map((node) => node.name);
   const cycles = findCycles(edges);
-  const structure = { cluster, systemIdentifier, nodes, edges, primaries, cycles, histories };
+  const shape = { nodes, edges, primaries, strays, accepted, cycles, histories };
+  const structure = { cluster, systemIdentifier, ...shape };
   return { ...structure, findings: findFindings(structure) };
 }
 

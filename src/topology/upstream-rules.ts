@@ -17,7 +17,8 @@ const silenceMs = 60_000;
 
 /** A standby past the fork can never follow again, whatever its receiver looks like. */
 export function divergedStandbys(structure: Structure): readonly Finding[] {
-  return divergences(structure).map(({ node, from, switchpoint }) => ({
+  const left = divergences(structure).filter(({ node }) => !structure.strays.includes(node.name));
+  return left.map(({ node, from, switchpoint }) => ({
     code: "diverged",
     severity: "problem",
     node: node.name,
@@ -32,7 +33,8 @@ function divergences(structure: Structure) {
   const primaries = structure.primaries
     .map((name) => reachedNode(structure, name))
     .filter((node) => node !== null);
-  const ahead = findReference(standbys, structure.histories)?.node ?? null;
+  const kept = standbys.filter((node) => !structure.strays.includes(node.name));
+  const ahead = findReference(kept, structure.histories)?.node ?? null;
   const lines = primaries.length > 0 || ahead === null ? primaries : [ahead];
   return standbys.flatMap((node) => {
     const compared = lines.map((line) => compareHeld(node, line, structure.histories));

@@ -66,6 +66,41 @@ export const cluster: readonly Situation[] = [
     says: "(fenced)",
   },
   {
+    what: "a standby was promoted, and the others went on with a primary that is gone",
+    nodes: [
+      unreached({ name: "n1" }),
+      reached({ name: "n2", role: "standby", at: "1@0/6000000" }),
+      reached({ name: "n3", role: "standby", at: "1@0/6000100" }),
+      reached({ name: "n4", at: "2@0/5800000", history: history(2, "1 0/5000000") }),
+    ],
+    findings: [
+      ["timeline-fork", "problem"],
+      ["node-unreachable", "problem", "n1"],
+      ["diverged", "problem", "n2"],
+      ["diverged", "problem", "n3"],
+      ["upstream-missing", "warning", "n2"],
+      ["upstream-missing", "warning", "n3"],
+      ["no-candidate", "warning"],
+    ],
+    says: "n4 is at 2@0/5800000 and leads, n3 is at 1@0/6000100 (with n2); they went different ways at 1@0/5000000",
+    hint: "--accept-timeline 2 or --accept-timeline 1",
+  },
+  {
+    what: "that line was accepted",
+    accept: { timeline: 1, start: null },
+    nodes: [
+      unreached({ name: "n1" }),
+      reached({ name: "n2", role: "standby", at: "1@0/6000000" }),
+      reached({ name: "n4", at: "2@0/5800000", history: history(2, "1 0/5000000") }),
+    ],
+    findings: [
+      ["no-primary", "problem"],
+      ["node-unreachable", "problem", "n1"],
+      ["off-accepted-line", "warning", "n4"],
+      ["upstream-missing", "warning", "n2"],
+    ],
+  },
+  {
     what: "a node of another cluster",
     nodes: [...healthy(), reached({ name: "n5", from: "n1", systemIdentifier: "42" })],
     findings: [["other-cluster", "problem", "n5"]],

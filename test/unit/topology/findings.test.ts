@@ -1,17 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { type FindingCode, findingCatalogue } from "../../../src/topology/finding.ts";
-import type { Observation, UnreachedNode } from "../../../src/topology/node.ts";
+import type { UnreachedNode } from "../../../src/topology/node.ts";
 import { observedCatalogue } from "../../../src/topology/observed.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
 import { healthy, reached, setting, unreached } from "./build.ts";
 import { cluster } from "./cluster-situations.ts";
 import { nodes } from "./node-situations.ts";
-import type { Brief } from "./situation.ts";
+import type { Brief, Situation } from "./situation.ts";
 import { slots } from "./slot-situations.ts";
 import { upstreams } from "./upstream-situations.ts";
 
-function briefsOf(nodes: readonly Observation[]): readonly Brief[] {
-  return buildTopology("orders", nodes).findings.map(({ code, severity, node }) =>
+function findingsOf({ nodes: observations, accept }: Pick<Situation, "nodes" | "accept">) {
+  return buildTopology("orders", observations, { accept: accept ?? null }).findings;
+}
+
+function briefsOf(situation: Pick<Situation, "nodes" | "accept">): readonly Brief[] {
+  return findingsOf(situation).map(({ code, severity, node }) =>
     node === undefined ? [code, severity] : [code, severity, node],
   );
 }
@@ -29,7 +33,7 @@ const answers: readonly UnreachedNode["answer"][] = [
 
 test("a healthy, idle cluster has nothing to say", () => {
   expect(buildTopology("orders", healthy()).findings).toEqual([]);
-  expect(briefsOf([reached({ name: "n1" })])).toEqual([]);
+  expect(briefsOf({ nodes: [reached({ name: "n1" })] })).toEqual([]);
 });
 
 describe.each([
@@ -38,9 +42,9 @@ describe.each([
   ["one node", nodes],
   ["slots", slots],
 ])("%s", (_what, situations) => {
-  test.each(situations)("$what", ({ nodes: observations, findings, says, hint }) => {
-    expect(briefsOf(observations)).toEqual(findings);
-    const [first] = buildTopology("orders", observations).findings;
+  test.each(situations)("$what", ({ findings, says, hint, ...situation }) => {
+    expect(briefsOf(situation)).toEqual(findings);
+    const [first] = findingsOf(situation);
     if (says !== undefined) expect(first?.message).toContain(says);
     if (hint !== undefined) expect(first?.hint).toContain(hint);
   });
@@ -82,8 +86,8 @@ test("every code of an observed situation is raised in a situation above", () =>
 });
 
 test("messages are one line, in lower case but for names, without a full stop", () => {
-  for (const { nodes: observations } of [cluster, upstreams, nodes, slots].flat()) {
-    for (const { code, message, hint } of buildTopology("orders", observations).findings) {
+  for (const situation of [cluster, upstreams, nodes, slots].flat()) {
+    for (const { code, message, hint } of findingsOf(situation)) {
       expect(findingCatalogue[code]).toMatch(/\.$/);
       for (const text of [message, hint ?? "ok"]) expect(text).toMatch(/^[^A-Z\n][^\n]*[^.\n]$/);
     }

@@ -1,5 +1,6 @@
 // A situation: what the nodes show, and the findings that this must give.
 
+import type { AcceptedTimeline } from "../../../src/topology/accepted.ts";
 import type { FindingCode, Severity } from "../../../src/topology/finding.ts";
 import type { Observation } from "../../../src/topology/node.ts";
 import { type ReachedChanges, reached } from "./build.ts";
@@ -10,6 +11,8 @@ export type Brief = readonly [FindingCode, Severity, string?];
 export interface Situation {
   readonly what: string;
   readonly nodes: readonly Observation[];
+  /** The timeline that the operator accepts. */
+  readonly accept?: AcceptedTimeline;
   /** All of its findings, problems first. */
   readonly findings: readonly Brief[];
   /** A part of the first finding's message. */

@@ -49,6 +49,7 @@ export const upstreams: readonly Situation[] = [
       reached({ name: "n3", role: "standby", ...onTwo }),
     ],
     findings: [
+      ["timeline-fork", "problem"],
       ["no-primary", "problem"],
       ["diverged", "problem", "n2"],
       ["upstream-missing", "warning", "n2"],
