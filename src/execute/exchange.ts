@@ -171,11 +171,11 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
       if (target === null) throw new NotDone(`the position of ${name} is not known`);
       const slotName = before.primarySlotName === "" ? null : before.primarySlotName;
       // It keeps the slot name that it has: a source without that slot would not stream to it.
-      if (slotName !== null) {
-        await makeSlot(step.node, { upstream: name, slotName }, { world, memory });
-      }
+      const slotMade =
+        slotName !== null &&
+        (await makeSlot(step.node, { upstream: name, slotName }, { world, memory }));
       const upstream = nodeConfig(world, name).replication;
-      const pointed = await pointAt(node, { upstream, slotName, purpose: "exchange" });
+      const pointed = await pointAt(node, { upstream, slotName, slotMade, purpose: "exchange" });
       mustAct(pointed);
       if (pointed.done) memory.pointings.set(step.node, pointed.before);
       await untilLevel(node, { lsn: target, source: name }, world);

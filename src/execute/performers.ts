@@ -8,6 +8,7 @@ import { createMemory } from "./memory.ts";
 import type { Performers } from "./performer.ts";
 import { promotePerformer } from "./promotion.ts";
 import { createStopPerformer } from "./stopping.ts";
+import { dropSlotPerformer } from "./slot-dropping.ts";
 
 export function createPerformers(): Performers {
   const memory = createMemory();
@@ -20,5 +21,6 @@ export function createPerformers(): Performers {
     repoint,
     stop: createStopPerformer(memory),
     heal: createHealPerformer(repoint),
+    "drop-slot": dropSlotPerformer,
   };
 }

@@ -55,6 +55,11 @@ function hasRestoreCommand(node: ReachedNode): boolean {
 /** Waits that a startup process enters in standby mode only (13 to 18). */
 const standbyWaits = ["Timeout/RecoveryRetrieveRetryInterval", "Activity/RecoveryWalStream"];
 
+/** Its startup process waits for WAL, as none does that is about to lead. */
+export function waitsForWal({ startupWait }: ReachedNode): boolean {
+  return standbyWaits.includes(startupWait ?? "");
+}
+
 /** In point-in-time recovery a restore_command that answers "not there" ends recovery: the node promotes itself (15).
  * Without a restore_command a server in recovery is in standby mode: it refuses to start otherwise. */
 export function checkStandbyMode(node: ReachedNode): Finding[] {
@@ -66,7 +71,7 @@ export function checkStandbyMode(node: ReachedNode): Finding[] {
   const proven =
     node.standbySignal === true ||
     node.receiver !== null ||
-    standbyWaits.includes(node.startupWait ?? "") ||
+    waitsForWal(node) ||
     !hasRestoreCommand(node);
   if (proven) return [];
   const message = `${node.name} has a restore_command and could not be proven to be in standby mode`;

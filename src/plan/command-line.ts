@@ -64,6 +64,7 @@ function takesSeveralNodes(step: Step): boolean {
     case "exchange":
     case "promote":
     case "heal":
+    case "drop-slot":
       return false;
   }
 }
@@ -88,6 +89,8 @@ function stepOptions(step: Step): readonly string[] {
       return ["--to", step.to, ...(step.until === "set" ? ["--no-wait"] : [])];
     case "heal":
       return ["--to", step.to];
+    case "drop-slot":
+      return ["--slot", step.slot];
     case "unquiesce":
     case "stop":
       return [];

@@ -50,17 +50,22 @@ function isOwnUpstream(topology: Topology, { name }: Observation): boolean {
 export function checkNothingPending(topology: Topology, wanted: string | null): Finding[] {
   return pendingPromotions(topology)
     .filter((name) => name !== wanted)
-    .map((name) =>
-      problem("promotion-may-be-pending", name, {
-        message: `${reasonFor(topology, name)}: its promotion may be pending, and come true any time later`,
-        hint: hintFor(topology, name),
-      }),
-    );
+    .map((name) => tellOfPending(topology, name));
+}
+
+/** What speaks against doing anything that rests on this node not coming to lead. */
+export function tellOfPending(topology: Topology, name: string): Finding {
+  return problem("promotion-may-be-pending", name, {
+    message: `${reasonFor(topology, name)}: its promotion may be pending, and come true any time later`,
+    hint: hintFor(topology, name),
+  });
 }
 
 function reasonFor(topology: Topology, name: string): string {
   const told = standbysOf(topology).filter((node) => toldOf(topology, node) === name);
-  if (told.length === 0) return `${name} was asked to promote itself`;
+  const asked = reachedNode(topology, name)?.promoteSignal === true;
+  if (asked) return `${name} was asked to promote itself`;
+  if (told.length === 0) return `${name} may have been asked to promote itself`;
   return `${told.map((node) => node.name).join(", ")} ${told.length === 1 ? "was" : "were"} told to follow ${name}`;
 }
 

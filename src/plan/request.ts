@@ -33,6 +33,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "promote":
     case "stop":
     case "heal":
+    case "drop-slot":
       return null;
   }
 }

@@ -53,6 +53,13 @@ export interface HealStep {
   readonly to: string;
 }
 
+/** Drop a physical slot that nobody uses. */
+export interface DropSlotStep {
+  readonly verb: "drop-slot";
+  readonly node: string;
+  readonly slot: string;
+}
+
 export type Step =
   | QuiesceStep
   | UnquiesceStep
@@ -60,7 +67,8 @@ export type Step =
   | PromoteStep
   | RepointStep
   | StopStep
-  | HealStep;
+  | HealStep
+  | DropSlotStep;
 
 export type StepVerb = Step["verb"];
 export type StepOf<V extends StepVerb> = Extract<Step, { verb: V }>;

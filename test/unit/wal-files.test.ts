@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { coversWal } from "../../src/postgres/wal-files.ts";
-import { physicalSlotName } from "../../src/postgres/slots.ts";
+import { physicalSlotName } from "../../src/topology/slot-name.ts";
 import { quoteLiteral } from "../../src/postgres/settings.ts";
 import { type Lsn, parseLsn } from "../../src/wal/lsn.ts";
 

@@ -33,6 +33,10 @@ const everyStep: readonly (readonly [Step, string])[] = [
   ],
   [{ verb: "stop", node: "n1" }, "remaster stop n1"],
   [{ verb: "heal", node: "n3", to: "n2" }, "remaster heal n3 --to n2"],
+  [
+    { verb: "drop-slot", node: "n2", slot: "remaster_n3" },
+    "remaster drop-slot n2 --slot remaster_n3",
+  ],
 ];
 
 function planned(step: Step, changes: Partial<PlannedStep> = {}): PlannedStep {

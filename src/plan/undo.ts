@@ -1,0 +1,174 @@
+// Decides undo: take back what an interrupted run left before its point of no return. Reads the marks on the nodes and
+// nothing else, so that anybody can do it from anywhere. Refuses where a promotion may have been asked for, unless the
+// node shows that it was not: then taking the word back from its siblings would leave two lines to come true.
+
+import type { Finding } from "../topology/finding.ts";
+import type { ReachedNode, Slot } from "../topology/node.ts";
+import { physicalSlotName } from "../topology/slot-name.ts";
+import { settingText } from "../topology/settings.ts";
+import { ourNodes, reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
+import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
+import { checkReachable, checkRights, checkSettings, waitsForWal } from "./checks.ts";
+import { pendingPromotions, tellOfPending, toldOf } from "./pending.ts";
+import type { Decision } from "./plan.ts";
+import { isMarked } from "./quiesce.ts";
+import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
+
+/** A promotion was not asked for: the request would still be there, or the startup process would no longer wait for WAL.
+ * Proven only by two looks one after the other, since each reads the two things at slightly different moments. */
+function isNotPromoting(node: ReachedNode): boolean {
+  const takesWal = waitsForWal(node) || node.receiver?.status === "streaming";
+  return node.promoteSignal === false && takesWal;
+}
+
+/** The candidate got its restore_command back before it was asked, and hangs in it since: with no siblings to tell, that
+ * is all that shows. */
+function mayHangInPromotion(node: ReachedNode): boolean {
+  return (
+    node.marks.quiesced && !node.marks.restoreQuiesced && node.startupWait === "IPC/RestoreCommand"
+  );
+}
+
+/** Nobody may be told otherwise while a promotion may come true. */
+function checkNotPending(topology: Topology): Finding[] {
+  const pending = pendingPromotions(topology).filter((name) => {
+    const node = reachedNode(topology, name);
+    return node === null || !isNotPromoting(node);
+  });
+  const hanging = standbysOf(topology)
+    .filter(mayHangInPromotion)
+    .map(({ name }) => name);
+  return [...new Set([...pending, ...hanging])].map((name) => tellOfPending(topology, name));
+}
+
+/** A cascade that was about to be led below the primary can be led back; a sibling of a node that was promoted cannot. */
+function stillHasUpstream(topology: Topology, node: ReachedNode, primary: string): boolean {
+  const { configuredUpstream } = node;
+  const own = configuredUpstream === null ? null : findNodeAt(topology, configuredUpstream);
+  if (own === null) return false;
+  if (own === primary) return true;
+  const above = [own, ...upstreamChain(topology, own).slice(0, -1)];
+  const flows = above.every((name) => topology.edges.get(name)?.streaming === true);
+  return flows && upstreamChain(topology, own).includes(primary);
+}
+
+/** Who leads by now, of those that the marks were made for. */
+function checkNotPromoted(topology: Topology, marked: readonly ReachedNode[]): Finding[] {
+  const leading = marked.flatMap((node) => {
+    if (node.role === "primary") return [node.name];
+    const told = toldOf(topology, node);
+    if (told === null || !topology.primaries.includes(told)) return [];
+    return stillHasUpstream(topology, node, told) ? [] : [told];
+  });
+  return [...new Set(leading)].map((name) =>
+    problem("promotion-done", name, {
+      message: `${name} leads: what was done for its promotion cannot be taken back`,
+      hint: "finish it: `remaster failover`",
+    }),
+  );
+}
+
+/** A mark that leads to no node of the topology file: what its maker was about to do there cannot be seen. */
+function checkKnown(topology: Topology, marked: readonly ReachedNode[]): Finding[] {
+  return marked.flatMap((node) => {
+    const { repointing } = node.marks;
+    if (repointing === null || findNodeAt(topology, repointing) !== null) return [];
+    return [
+      problem("promotion-may-be-pending", node.name, {
+        message: `${node.name} was told to follow ${repointing.host}:${repointing.port}, which is no node of the topology file`,
+        hint: `make sure that nothing there is about to lead, then \`remaster unquiesce ${node.name}\``,
+      }),
+    ];
+  });
+}
+
+interface FoundSlot {
+  readonly node: ReachedNode;
+  readonly slot: string;
+}
+
+/** The mark says that the slot was made for it. */
+function madeSlots(topology: Topology, marked: readonly ReachedNode[]): readonly FoundSlot[] {
+  return marked.flatMap((standby) => {
+    const { repointing, slotMade } = standby.marks;
+    const slot = settingText(standby, "primary_slot_name") ?? "";
+    if (repointing === null || slotMade !== true || slot === "") return [];
+    const node = reachedNode(topology, findNodeAt(topology, repointing) ?? "");
+    return node?.slots.some((each) => isPhysical(each) && each.slotName === slot) === true
+      ? [{ node, slot }]
+      : [];
+  });
+}
+
+function isPhysical(slot: Slot): boolean {
+  return slot.slotType === "physical" && !slot.temporary;
+}
+
+/** Slots by our own name for a standby that neither streams from there nor is to: made for a word that was never said, or
+ * that was said anew of another node. */
+function forgottenSlots(topology: Topology): readonly FoundSlot[] {
+  return ourNodes(topology).flatMap((node) =>
+    standbysOf(topology).flatMap((standby) => {
+      const { name, configuredUpstream, marks } = standby;
+      const own = configuredUpstream === null ? null : findNodeAt(topology, configuredUpstream);
+      const users = [own, topology.edges.get(name)?.upstream, nodeToldOf(topology, marks)];
+      if (own === null || name === node.name || users.includes(node.name)) return [];
+      return node.slots
+        .filter(
+          (slot) =>
+            isPhysical(slot) && !slot.active && slot.slotName === physicalSlotName(name, null),
+        )
+        .map((slot) => ({ node, slot: slot.slotName }));
+    }),
+  );
+}
+
+function nodeToldOf(topology: Topology, { repointing }: ReachedNode["marks"]): string | null {
+  return repointing === null ? null : findNodeAt(topology, repointing);
+}
+
+/** What a node bears that lets nobody in is not known. */
+function unseen(topology: Topology): readonly Finding[] {
+  return [...topology.nodes.values()].flatMap((node): Finding[] => {
+    if (node.reachable) return [];
+    const { name, reason } = node;
+    const message = `${name} cannot be reached, so whether it bears a mark is not known: ${reason}`;
+    const hint = "when it is back: `remaster undo` once more";
+    return [{ code: "node-unreachable", severity: "warning", node: name, message, hint }];
+  });
+}
+
+export function planUndo(topology: Topology): Decision {
+  const nobody = reachedNodes(topology).length === 0;
+  const silence = nobody ? refuseOn([...topology.nodes.values()].flatMap(checkReachable)) : null;
+  if (silence !== null) return silence;
+  const marked = ourNodes(topology).filter(isMarked);
+  const slots = [...madeSlots(topology, marked), ...forgottenSlots(topology)];
+  if (marked.length === 0 && slots.length === 0) {
+    return { kind: "already", findings: unseen(topology) };
+  }
+  const refusal =
+    refuseOn(checkNotPromoted(topology, marked)) ??
+    refuseOn([...checkNotPending(topology), ...checkKnown(topology, marked)]) ??
+    refuseOn([
+      ...marked.flatMap(checkSettings),
+      ...[...new Set(slots.map(({ node }) => node))].flatMap((node) => checkRights(node, "slots")),
+    ]);
+  if (refusal !== null) return refusal;
+  const required = { required: true };
+  return decidePlan("undo", topology, {
+    stages: [
+      ...stage(
+        "give the nodes the values back that they had",
+        marked.map(({ name: node }) => planned(topology, { verb: "unquiesce", node }, required)),
+      ),
+      ...stage(
+        "drop the slots that were made for it",
+        slots.map(({ node, slot }) =>
+          planned(topology, { verb: "drop-slot", node: node.name, slot }, required),
+        ),
+      ),
+    ],
+    findings: unseen(topology),
+  });
+}
