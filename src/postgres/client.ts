@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import type { Client, ClientConfig, Connection } from "pg";
 import type { Attempt } from "./attempt.ts";
+import type { CancelKey } from "./cancel.ts";
 import { ConnectFailure } from "./connect-failure.ts";
 import { serverFields } from "./pg-session.ts";
 import { authenticationName, sniffStartup } from "./sniff.ts";
@@ -28,6 +29,7 @@ export interface LoggedIn {
   readonly parameters: ReadonlyMap<string, string>;
   /** Process id by the cancel key that the server sent. */
   readonly keyPid: number;
+  readonly cancelKey: CancelKey;
   /** `none` when no password was asked for. */
   readonly authentication: string;
 }
@@ -57,7 +59,12 @@ export async function logIn(login: Login, attempt: Attempt): Promise<LoggedIn> {
   const { default: pg } = await attempt.step(loadDriver());
   if (login.stream.destroyed || login.stream.readableEnded) throw closedEarly(attempt);
   const parameters = new Map<string, string>();
-  const facts = { keyPid: 0, authentication: "none", verdict: null as ConnectFailure | null };
+  const facts = {
+    keyPid: 0,
+    keySecret: 0,
+    authentication: "none",
+    verdict: null as ConnectFailure | null,
+  };
   const connection = new pg.Connection({
     stream: () => ready(login.stream),
   }) as DriverConnection;
@@ -68,8 +75,9 @@ export async function logIn(login: Login, attempt: Attempt): Promise<LoggedIn> {
   connection.on("parameterStatus", (message: { parameterName: string; parameterValue: string }) => {
     parameters.set(message.parameterName, message.parameterValue);
   });
-  connection.on("backendKeyData", (message: { processID: number }) => {
+  connection.on("backendKeyData", (message: { processID: number; secretKey: number }) => {
     facts.keyPid = message.processID;
+    facts.keySecret = message.secretKey;
   });
   connection.on("authenticationCleartextPassword", () => {
     facts.authentication = "password";
@@ -102,7 +110,9 @@ export async function logIn(login: Login, attempt: Attempt): Promise<LoggedIn> {
   } catch (error) {
     throw explain(facts.verdict ?? error, attempt);
   }
-  return { client, parameters, keyPid: facts.keyPid, authentication: facts.authentication };
+  const { keyPid, keySecret, authentication } = facts;
+  const cancelKey = { pid: keyPid, secret: keySecret };
+  return { client, parameters, keyPid, cancelKey, authentication };
 }
 
 /** Explicit values keep the driver from reading PG* variables: they were read before, by libpq's order. */

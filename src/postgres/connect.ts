@@ -3,11 +3,13 @@
 // Refuses by name what it cannot honour, and connection poolers: behind one no lock, mark or position is the server's.
 
 import { homedir, userInfo } from "node:os";
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Address, Conninfo } from "../conninfo/conninfo.ts";
 import { formatAddress, parseHosts } from "../conninfo/hosts.ts";
 import { ConfigError } from "../errors.ts";
 import { Attempt } from "./attempt.ts";
+import { requestCancel } from "./cancel.ts";
 import { logIn } from "./client.ts";
 import { ConnectFailure, joinFailures } from "./connect-failure.ts";
 import { type ConnectOptions, type Request, statementTimeoutMs } from "./connect-request.ts";
@@ -181,13 +183,23 @@ async function open(knock: Knock, attempt: Attempt): Promise<Session> {
     source.accept(loggedIn.authentication, attempt);
     const opened = await greet(loggedIn, request, attempt);
     return new PgSession(
-      { ...opened, destroy: () => (secured ?? plain).destroy() },
+      {
+        ...opened,
+        cancel: () => requestCancel(loggedIn.cancelKey, (other) => openStream(knock, other)),
+        destroy: () => (secured ?? plain).destroy(),
+      },
       { timeoutMs: statementTimeoutMs(request.options) },
     );
   } catch (error) {
     attempt.drop();
     throw error;
   }
+}
+
+/** Another connection to the same server, as far as the startup message. */
+async function openStream(knock: Knock, attempt: Attempt): Promise<Socket> {
+  const plain = await openSocket(knock.endpoint, knock.request.conninfo, attempt);
+  return knock.how === "tls" ? ((await secure(plain, knock, attempt)) ?? plain) : plain;
 }
 
 /** The TLS stream, or null where the server has none and the mode can do without. */

@@ -2,7 +2,15 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ask, Authority, failureOf, giveToServer, letIn, open } from "../support/access.ts";
+import {
+  ask,
+  Authority,
+  failureOf,
+  giveToServer,
+  letIn,
+  open,
+  untilGone,
+} from "../support/access.ts";
 import { startCluster, type TestCluster, testMajors, type TestServer } from "../support/cluster.ts";
 
 const encrypted =
@@ -91,6 +99,16 @@ describe.each(testMajors)("TLS, PostgreSQL %i", (major) => {
       const failed = await failureOf(`${place} ${text}`, { home });
       expect(failed).toMatchObject({ answer: "error", speaksPostgres: true, sqlstate: "28000" });
     }
+  });
+
+  test("a statement out of time is given up by the server, asked over TLS", async () => {
+    await present("named");
+    await using admin = await open(`${server.conninfo} sslmode=disable`);
+    await using session = await open(`${place} user=tlsuser sslmode=require`);
+    const late = session.query("SELECT pg_sleep(30)", [], { timeoutMs: 50 });
+    await expect(late).rejects.toThrow("no answer within 50 ms");
+    await session.close();
+    await untilGone(admin, session.backendPid);
   });
 
   test("the certificate's authority", async () => {

@@ -2,7 +2,7 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConnectionLost, QueryError, type Session } from "../../src/postgres/session.ts";
-import { ask, failureOf, letIn, open } from "../support/access.ts";
+import { ask, failureOf, letIn, open, untilGone } from "../support/access.ts";
 import { startCluster, type TestCluster, testMajors, type TestServer } from "../support/cluster.ts";
 
 describe.each(testMajors)("a session, PostgreSQL %i", (major) => {
@@ -68,13 +68,19 @@ describe.each(testMajors)("a session, PostgreSQL %i", (major) => {
     expect(await session.query("SELECT 1 AS one")).toEqual([{ one: "1" }]);
   });
 
-  test("a statement out of time breaks the connection off", async () => {
+  test("a statement out of time breaks the connection off, and the server gives it up", async () => {
+    await using admin = await open(server.conninfo);
+    await admin.query("CREATE TABLE public.late (n int)");
     await using session = await open(server.conninfo);
-    const late = session.query("SELECT pg_sleep(30)", [], { timeoutMs: 50 });
+    const insert = "INSERT INTO public.late SELECT 1 FROM pg_sleep(5)";
+    const late = session.query(insert, [], { timeoutMs: 50 });
     await expect(late).rejects.toBeInstanceOf(ConnectionLost);
     await expect(late).rejects.toThrow("no answer within 50 ms");
     expect(session.alive).toBe(false);
     await expect(session.query("SELECT 1")).rejects.toBeInstanceOf(ConnectionLost);
+    await session.close();
+    await untilGone(admin, session.backendPid);
+    expect(await admin.query("TABLE public.late")).toEqual([]);
   });
 
   test("the server's own limit on statements is an error like others", async () => {

@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { expect } from "vitest";
 import type { Conninfo } from "../../src/conninfo/conninfo.ts";
 import { parseConninfo } from "../../src/conninfo/parse.ts";
 import { ConnectFailure } from "../../src/postgres/connect-failure.ts";
@@ -34,6 +35,12 @@ export async function ask(
 ): Promise<readonly Row[]> {
   await using session = await open(text, more);
   return await session.query(sql);
+}
+
+/** Waits until the server has no backend of that process id. */
+export async function untilGone(admin: Session, pid: number): Promise<void> {
+  const sql = "SELECT 1 FROM pg_stat_activity WHERE pid = $1";
+  await expect.poll(() => admin.query(sql, [pid]), { timeout: 20_000 }).toEqual([]);
 }
 
 export async function failureOf(
