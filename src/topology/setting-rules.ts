@@ -117,19 +117,27 @@ export function missingWalSenders(structure: Structure): readonly Finding[] {
   });
 }
 
-/** What our role may not see is said, not guessed. */
+/** What our role may not see is said, not guessed: a warning, for the rest of the look rests on less than it seems. */
 export function missingRights(structure: Structure): readonly Finding[] {
   return aboutEach(ourNodes(structure), (node) => {
     if (node.missingRights.length === 0) return [];
     return [
       {
         code: "missing-right",
-        severity: "note",
+        severity: "warning",
         message: `without ${node.missingRights.join(", ")} some of ${node.name} is not known`,
-        hint: "grant it to remaster's role",
+        hint: rightsHint(node.missingRights),
       },
     ];
   });
+}
+
+function rightsHint(missing: readonly string[]): string {
+  if (missing.includes("pg_monitor"))
+    return "`remaster role --print NAME` has the SQL of a role that may";
+  return missing.includes("REPLICATION")
+    ? "give remaster's role the attribute, on the primary: ALTER ROLE ... REPLICATION"
+    : "raise max_wal_senders, or end what takes the last one";
 }
 
 /** A role that may only look is well for looking; before the night of a failover somebody should know that it is one. */

@@ -146,7 +146,7 @@ export const nodes: readonly Situation[] = [
   {
     what: "rights that are missing",
     nodes: pair({ missingRights: ["REPLICATION"] }),
-    findings: [["missing-right", "note", "n2"]],
+    findings: [["missing-right", "warning", "n2"]],
     says: "without REPLICATION",
   },
   {
