@@ -3,6 +3,7 @@
 // A function that a role may not execute fails the statement even where CASE never reaches it (checked when the
 // executor starts), so those stand in a second statement, made of what the first one found to be allowed.
 
+import { managerSessions } from "../topology/managers.ts";
 import type { SettingName } from "../topology/node.ts";
 import { canGrantParameters, changingFunctions, standbyParameters } from "../topology/rights.ts";
 
@@ -40,6 +41,7 @@ const settingNames: readonly SettingName[] = [
   "allow_alter_system",
   "sync_replication_slots",
   "synchronized_standby_slots",
+  "shared_preload_libraries",
   "log_statement",
 ];
 
@@ -119,6 +121,12 @@ export function pauseStateSql(major: number): string {
 export const startupFrom = /* sql */ `
 (SELECT 1) AS one LEFT JOIN pg_stat_get_activity(NULL) startup ON startup.backend_type = 'startup'`;
 
+/** Of all that pg_stat_activity tells, the names of sessions are for anybody to see. */
+const managerSessionsSql = /* sql */ `
+(SELECT json_agg(json_build_object('applicationName', m.application_name))
+ FROM (SELECT DISTINCT application_name FROM pg_stat_get_activity(NULL)
+       WHERE application_name ~ '${managerSessions}') m)`;
+
 /** The statement for a major; its columns are those that `ObservedRow` names. */
 export function observeSql(major: number): string {
   return /* sql */ `
@@ -135,6 +143,7 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
   ${pauseStateSql(major)} AS "pauseState",
   host(inet_server_addr()) AS "serverAddress", inet_server_port()::text AS "serverPort",
   startup.wait_event_type || '/' || startup.wait_event AS "startupWait",
+  ${managerSessionsSql} AS "managerSessions",
   ${receiverSql} AS "receiver",
   ${sendersSql} AS "senders",
   ${slotsSql(major)} AS "slots",

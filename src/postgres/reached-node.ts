@@ -98,6 +98,9 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     recoverySignal: files === null ? null : flagOf(files, "recoverySignal"),
     promoteSignal: files === null ? null : flagOf(files, "promoteSignal"),
     configuredUpstream: upstreamOf(conninfo),
+    managerSessions: listOf(row, "managerSessions").flatMap(
+      (each) => textOf(each, "applicationName") ?? [],
+    ),
     lackingRights: [
       ...listOf(row, "lacking").flatMap((each) => textOf(each, "right") ?? []),
       ...(identity.missing === "REPLICATION" ? [identity.missing] : []),

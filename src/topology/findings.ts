@@ -14,6 +14,7 @@ import {
 } from "./cluster-rules.ts";
 import type { Finding, Severity } from "./finding.ts";
 import { forkedTimelines, strayNodes } from "./fork-rules.ts";
+import { otherManagers } from "./managers.ts";
 import {
   fences,
   heldUpReplay,
@@ -84,6 +85,7 @@ const rules: readonly Rule[] = [
   passwordsInConninfo,
   missingRights,
   rightsToChange,
+  otherManagers,
   ignoredPriorities,
 ];
 

@@ -178,6 +178,7 @@ export type SettingName =
   | "allow_alter_system"
   | "sync_replication_slots"
   | "synchronized_standby_slots"
+  | "shared_preload_libraries"
   | "log_statement";
 
 /** Marks of ours that stand in the node's own settings (POSTGRES: they keep the old value in place). */
@@ -246,6 +247,8 @@ export interface ReachedNode extends ObservedNode {
   readonly promoteSignal?: boolean | null;
   /** Where primary_conninfo leads, marks taken away; null when unset or unreadable. */
   readonly configuredUpstream: Address | null;
+  /** application_name of sessions that belong to another program which manages clusters, each once. */
+  readonly managerSessions?: readonly string[];
   /** Rights that changing the node would take and this role lacks, as GRANT names them. */
   readonly lackingRights?: readonly string[];
   /** Rights that this role lacks and the observation would have used, e.g. `pg_monitor`, `REPLICATION`. */

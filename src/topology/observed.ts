@@ -7,6 +7,8 @@ export const observedCatalogue = {
   "no-primary": "No reachable node is a primary.",
   "several-primaries":
     "More than one node takes writes: split brain. Both are named, with their positions and the switchpoint.",
+  "other-manager":
+    "Another program looks after the cluster: Patroni, repmgrd, pg_auto_failover, CloudNativePG or Stolon, by its sessions, slots or settings. It may promote, repoint or restart nodes on its own, and take back what remaster does, so verbs that change servers refuse. Have it do the change, or pause it; `--override-manager` goes on beside it.",
   "timeline-fork":
     "Nodes are on lines of ancestry that went different ways, and nothing decides which is the cluster's: no primary leads, or more standbys left the line of the only primary than are on it, as when somebody promoted one by mistake. The lines are named with their ends and the switchpoint. What one of them has beyond it will be given up, so verbs that change servers refuse until `--accept-timeline` names the line to keep.",
   "off-accepted-line":

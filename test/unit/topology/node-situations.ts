@@ -1,6 +1,6 @@
 // Situations of one node by itself, with the findings that they give.
 
-import { address, healthy, reached, setting, unreached } from "./build.ts";
+import { address, healthy, reached, setting, slot, unreached } from "./build.ts";
 import { pair, type Situation } from "./situation.ts";
 
 const gone = { receiver: null } as const;
@@ -148,6 +148,69 @@ export const nodes: readonly Situation[] = [
     nodes: pair({ missingRights: ["REPLICATION"] }),
     findings: [["missing-right", "warning", "n2"]],
     says: "without REPLICATION",
+  },
+  {
+    what: "a session of Patroni's",
+    nodes: pair({ managerSessions: ["Patroni heartbeat"] }),
+    findings: [["other-manager", "note"]],
+    says: 'it looks as if Patroni manages this cluster: n2 has a session "Patroni heartbeat"',
+  },
+  {
+    what: "settings as Patroni gives them",
+    nodes: pair({
+      settings: Object.fromEntries(
+        [
+          "cluster_name",
+          "wal_level",
+          "max_connections",
+          "max_wal_senders",
+          "max_replication_slots",
+          "max_worker_processes",
+          "max_prepared_transactions",
+          "max_locks_per_transaction",
+        ].map((name) => [name, setting("100", "command line")]),
+      ),
+    }),
+    findings: [["other-manager", "note"]],
+    says: "n2 has its settings on the command line",
+  },
+  {
+    what: "repmgrd's library",
+    nodes: pair({
+      settings: { shared_preload_libraries: setting('pg_stat_statements, "repmgr"') },
+    }),
+    findings: [["other-manager", "note"]],
+    says: "repmgrd manages",
+  },
+  {
+    what: "slots of pg_auto_failover, Stolon and CloudNativePG",
+    nodes: pair(
+      { settings: { primary_slot_name: setting("stolon_a1b2") } },
+      { slots: [slot("pgautofailover_standby_2"), slot("_cnpg_orders_2")] },
+    ),
+    findings: [
+      ["other-manager", "note"],
+      ["other-manager", "note"],
+      ["other-manager", "note"],
+    ],
+    says: "pg_auto_failover manages this cluster: n1 has slot pgautofailover_standby_2",
+  },
+  {
+    what: "CloudNativePG's restore_command",
+    nodes: pair({
+      settings: { restore_command: setting("/controller/manager wal-restore --log %f %p") },
+    }),
+    findings: [["other-manager", "note"]],
+    says: "CloudNativePG manages",
+  },
+  {
+    what: "libraries, slots and sessions of others",
+    nodes: pair({
+      managerSessions: [],
+      settings: { shared_preload_libraries: setting("repmgr_tools,pg_cron") },
+      slots: [slot("cnpg")],
+    }),
+    findings: [],
   },
   {
     what: "a priority without effect",
