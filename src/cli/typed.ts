@@ -6,6 +6,10 @@ import type { ArgumentDefinition, Input, OptionDefinition } from "../commands/de
 import { quoteWord } from "../plan/command-line.ts";
 
 export interface Typed {
+  /** The verb and what was given to it, but for what names the cluster and for the deadline. */
+  readonly words: readonly string[];
+  /** `--timeout` and its value, where it was given. */
+  readonly timeout: readonly string[];
   /** `remaster failover --to n2 --config ./orders.toml`. */
   readonly again: string;
   /** Another verb on the same cluster. */
@@ -21,6 +25,7 @@ const left: readonly string[] = [
   "dry-run",
   "script",
   "yes",
+  "take-over",
 ];
 
 /** A verb as far as its command line goes. */
@@ -35,13 +40,18 @@ export function typedOf({ name, arguments: known, options }: Shape, input: Input
   const given = options.flatMap((option) => optionWords(option, input));
   const isNaming = ({ flag }: { readonly flag: string }): boolean => naming.includes(flag);
   const cluster = given.filter(isNaming).flatMap(({ words }) => words);
-  const own = given
-    .filter((option) => !isNaming(option) && !left.includes(option.flag))
-    .flatMap(({ words }) => words);
+  const own = given.filter((option) => !isNaming(option) && !left.includes(option.flag));
+  const isTimeout = ({ flag }: { readonly flag: string }): boolean => flag === "timeout";
+  const timeout = own.filter(isTimeout).flatMap(({ words }) => words);
   const values = known.flatMap((argument) => input.arguments[argument.name] ?? []);
-  const command = (...words: readonly string[]): string =>
-    ["remaster", ...words, ...cluster].map(quoteWord).join(" ");
-  return { again: command(name, ...values, ...own), command };
+  const words = [
+    name,
+    ...values,
+    ...own.filter((option) => !isTimeout(option)).flatMap((option) => option.words),
+  ];
+  const command = (...line: readonly string[]): string =>
+    ["remaster", ...line, ...cluster].map(quoteWord).join(" ");
+  return { words, timeout, again: command(...words, ...timeout), command };
 }
 
 function optionWords(

@@ -2,9 +2,9 @@
 // decision; showing and doing consume the plan that it gave, so that what is shown is what runs.
 
 import { isDeepStrictEqual } from "node:util";
-import { renderScript } from "../plan/command-line.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
+import { renderScript } from "../plan/script.ts";
 import type { Finding } from "../topology/finding.ts";
 import { buildTopology, type Topology } from "../topology/topology.ts";
 import type { Context, Execution } from "./context.ts";
@@ -76,7 +76,9 @@ async function shownReport(
   context: Context,
 ): Promise<Report> {
   const { script } = context.options;
-  const text = script ? renderScript(plan, { cluster: await context.clusterWords() }) : null;
+  const { words: verb, timeout: shared } = context.typed;
+  const cluster = await context.clusterWords();
+  const text = script ? renderScript(plan, { cluster, verb, shared }) : null;
   return {
     ...base(change, topology),
     outcome: "done",

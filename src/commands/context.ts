@@ -58,6 +58,10 @@ export interface Context {
   execute(plan: Plan): Promise<Execution>;
   /** Command lines for the operator to type next, on the same cluster in the same place. */
   readonly typed: {
+    /** This verb and what was given to it, but for what names the cluster and for the deadline. */
+    readonly words: readonly string[];
+    /** `--timeout` and its value, where it was given. */
+    readonly timeout: readonly string[];
     /** This verb, with what was given to it. */
     readonly again: string;
     readonly command: (...words: readonly string[]) => string;

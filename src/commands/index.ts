@@ -39,10 +39,16 @@ export const verbs: readonly VerbEntry[] = [
   { name: "stop", group: "change", load: async () => (await import("./stop.ts")).stop },
   { name: "heal", group: "change", load: async () => (await import("./heal.ts")).heal },
   {
+    name: "drop-slot",
+    group: "change",
+    load: async () => (await import("./drop-slot.ts")).dropSlot,
+  },
+  {
     name: "failover",
     group: "compose",
     load: async () => (await import("./failover.ts")).failover,
   },
+  { name: "undo", group: "compose", load: async () => (await import("./undo.ts")).undo },
   {
     name: "sandbox",
     group: "practise",

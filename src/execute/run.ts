@@ -245,9 +245,10 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     if (passed || !returnable) return finish("incomplete", [...results, ...rest]);
     if (!changed && world.signal.aborted) return finish("declined", [...results, ...rest]);
     const undone = await undoSteps(ends, options);
-    const complete = undone.every(
-      (result) => result.detail === null || !result.detail.startsWith("not undone"),
-    );
+    // What has no undo stays as it was done, and the outcome must not hide it.
+    const complete =
+      ends.every(({ touched, undo }) => !touched || undo !== null) &&
+      undone.every((result) => result.detail === null || !result.detail.startsWith("not undone"));
     // Taken back, a step no longer says that it was the one that failed.
     const causes = failed.map((end) => end.result).filter((cause) => !undone.includes(cause));
     return finish(complete ? "undone" : "incomplete", [...undone, ...rest], causes);

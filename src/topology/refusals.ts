@@ -13,6 +13,8 @@ export const refusalCatalogue = {
     "Nothing vouches that the old primary stays away: no control that stopped it, and not the operator's word. Without that, two nodes may come to take writes.",
   "promotion-may-be-pending":
     "The other standbys have been told to follow another node: a promotion of that node may have been asked for and not be finished. Promoting a second one could make two primaries.",
+  "promotion-done":
+    "The node that an interrupted run was about to promote leads by now. What was done for that cannot be taken back any more: the way is forward, and the same verb finishes it.",
   "promotion-unknown":
     "A promotion was asked for and not seen to be done in the time that was given. It cannot be called back, and may come true any time later.",
   "no-candidate": "No reachable standby may be promoted; the ranking gives the reason for each.",
@@ -44,6 +46,8 @@ export const refusalCatalogue = {
   "cannot-follow-itself": "A node cannot be its own upstream, directly or through its downstreams.",
   "ahead-of-upstream":
     "The node has more than the upstream it would follow; it could not stream until the upstream caught up.",
+  "slot-in-use":
+    "Somebody streams from the slot, or a standby of the topology file names it as its own on that node.",
   "no-control": "The verb needs the node's `control` in the topology file, and there is none.",
   "facts-changed":
     "Between the plan that was shown and the answer to the question the cluster changed, so that another plan would be made now.",
