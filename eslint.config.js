@@ -8,7 +8,7 @@ export default tseslint.config(
       "dist",
       "node_modules",
       "test/servers",
-      "test/bench/floors",
+      "test/**/*.js",
       "build",
       "coverage",
       "*.config.js",

@@ -1,0 +1,121 @@
+// The fault matrix: every plan, struck at each of its acts by each kind of fault, then gone on with by another operator, or
+// taken back by one. Whatever happens there is never more than one writable node, no row goes missing, the exit status says
+// what is true, and the cluster comes to its goal in the end. The default run takes one act of each kind; with
+// REMASTER_FAULTS=all all of them.
+
+import { describe, expect, test } from "vitest";
+import { type CliReport, type Operator, operatorOf } from "../support/cli.ts";
+import { allSettings, countRows, slotsOf, sql } from "../support/cluster-state.ts";
+import { type TestCluster, testMajors } from "../support/cluster.ts";
+import { type Fault, type FaultKind, faultKinds, nodeOfAct, runStruck } from "./strike.ts";
+import { stories, type Story } from "./stories.ts";
+import { watchWriters } from "./writers.ts";
+
+const everything = process.env["REMASTER_FAULTS"] === "all";
+const majors = everything ? testMajors : testMajors.slice(-1);
+
+/** The acts of a story's run that nobody disturbs; one of each kind will do by default. */
+async function actsOf(story: Story, major: number): Promise<readonly string[]> {
+  await using cluster = await story.start(major);
+  const operator = operatorOf(cluster);
+  const { acts, status, stdout } = await runStruck(cluster, operator, { ...story, fault: null });
+  if (status !== 0) throw new Error(`${story.name}: ${stdout}`);
+  if (everything) return acts;
+  const first = new Map(acts.map((act) => [act.split(" ")[1], act]));
+  return [...first.values()];
+}
+
+interface Before {
+  readonly settings: ReturnType<typeof allSettings>;
+  readonly slots: Awaited<ReturnType<typeof slotsOf>>;
+}
+
+async function stateOf(cluster: TestCluster, story: Story): Promise<Before> {
+  const names = cluster.servers
+    .map(({ name }) => name)
+    .filter((name) => !story.lost.includes(name));
+  return { settings: allSettings(cluster), slots: await slotsOf(cluster, names) };
+}
+
+/** The server of the act is whole again. */
+async function heal(cluster: TestCluster, { kind, act }: Fault): Promise<void> {
+  const server = cluster.server(nodeOfAct(act));
+  if (kind === "server-killed") await server.start();
+  if (kind === "server-frozen") await server.thaw();
+}
+
+/** What the run said of itself is true. */
+async function expectTruth(
+  result: { readonly status: number | null; readonly stdout: string },
+  { cluster, story, before }: { cluster: TestCluster; story: Story; before: Before },
+): Promise<void> {
+  if (result.status === null) return;
+  const report = JSON.parse(result.stdout) as CliReport;
+  expect([0, 5, 7, 8], report.summary).toContain(result.status);
+  expect(report.exitCode).toBe(result.status);
+  if (result.status === 8) expect(report.next.length).toBeGreaterThan(0);
+  if (result.status === 7 || result.status === 5) {
+    expect(await stateOf(cluster, story), report.summary).toEqual(before);
+  }
+}
+
+async function expectGoal(cluster: TestCluster, operator: Operator, story: Story): Promise<void> {
+  await story.goal(cluster, operator);
+  const { report } = await operator.ask("status");
+  const [leader = ""] = report.topology?.primaries ?? [];
+  expect(await sql(cluster.server(leader), countRows)).toEqual([String(story.rows)]);
+  expect(JSON.stringify(allSettings(cluster))).not.toMatch(/remaster\/|false # /);
+}
+
+/** Undo brings everything back to what it was, or refuses because a promotion is on its way. */
+async function takeBack(
+  operator: Operator,
+  { cluster, story, before }: { cluster: TestCluster; story: Story; before: Before },
+): Promise<void> {
+  const { status, report } = await operator.change("undo");
+  expect([0, 5], report.summary).toContain(status);
+  const promoted = (report.topology?.primaries ?? []).some((name) => !story.lost.includes(name));
+  const primaryLives = story.lost.length === 0;
+  if (status === 0 && (primaryLives || !promoted)) {
+    expect(await stateOf(cluster, story), report.summary).toEqual(before);
+  }
+}
+
+async function runCase(
+  story: Story,
+  { major, fault, way }: { major: number; fault: Fault; way: "again" | "undo" },
+): Promise<void> {
+  await using cluster = await story.start(major);
+  const before = await stateOf(cluster, story);
+  await using writers = watchWriters(cluster, story.lost);
+  const result = await runStruck(cluster, operatorOf(cluster), { words: story.words, fault });
+  expect(result.struck).toBe(true);
+  await heal(cluster, fault);
+  await expectTruth(result, { cluster, story, before });
+  const other = operatorOf(cluster, { desk: "other" });
+  if (way === "undo") await takeBack(other, { cluster, story, before });
+  const { status, report } = await other.change(...story.words);
+  expect([report.summary, status]).toEqual([expect.anything(), 0]);
+  await expectGoal(cluster, other, story);
+  expect(await writers.most()).toBeLessThanOrEqual(1);
+}
+
+for (const major of majors) {
+  for (const story of stories) {
+    const acts = await actsOf(story, major);
+    describe(`${story.name}, PostgreSQL ${major}`, () => {
+      const cases = acts.flatMap((act, index) =>
+        faultKinds
+          .filter((_, at) => everything || (at + index) % faultKinds.length < 2)
+          .map((kind: FaultKind, at) => ({
+            act,
+            kind,
+            way: (index + at) % 2 === 0 ? ("again" as const) : ("undo" as const),
+          })),
+      );
+      test.each(cases)("$kind at `$act`, then $way", async ({ act, kind, way }) => {
+        await runCase(story, { major, fault: { act, kind }, way });
+      });
+    });
+  }
+}

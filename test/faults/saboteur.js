@@ -1,0 +1,122 @@
+// Preloaded into an operator's process: watches what it sends to the servers and strikes at one act, a statement that
+// changes a server. An act is named by node, kind and how many of that kind the node had before: `n2 alter 1`. With
+// FAULT_ACT empty it only writes down the acts, one per line of FAULT_LOG.
+
+import { appendFileSync, readdirSync, readFileSync } from "node:fs";
+import { Socket } from "node:net";
+
+const { FAULT_ACT: wanted = "", FAULT_KIND: kind = "", FAULT_LOG: log = "" } = process.env;
+/** @type {Record<string, { node: string, dataDir: string }>} */
+const servers = JSON.parse(process.env["FAULT_SERVERS"] ?? "{}");
+
+/** Kinds of acts by what their statements hold; the first that fits. */
+const kinds = [
+  ["promote", /pg_promote\(/],
+  ["alter", /ALTER SYSTEM/],
+  ["slot", /pg_create_physical_replication_slot/],
+  ["drop", /pg_drop_replication_slot/],
+  ["reload", /pg_reload_conf\(/],
+];
+
+/** @type {Map<string, number>} */
+const counts = new Map();
+/** Nodes whose settings were written and not yet loaded: a reload there is an act, any other only hurries something. */
+const unloaded = new Set();
+/** Sockets that swallow whatever is sent on them. */
+const stalled = new WeakSet();
+/** Sockets whose next answer is the last thing that the operator sees. */
+const doomed = new WeakSet();
+
+/** The act that these bytes are, or null. */
+function actOf(node, bytes) {
+  // Simple queries and parsed statements; everything else only refers to them.
+  if (bytes[0] !== 0x51 && bytes[0] !== 0x50) return null;
+  const text = bytes.toString("latin1");
+  const found = kinds.find(([, pattern]) => pattern.test(text))?.[0];
+  if (found === undefined) return null;
+  if (found === "alter") unloaded.add(node);
+  if (found === "reload" && !unloaded.delete(node)) return null;
+  const key = `${node} ${found}`;
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+  return `${key} ${counts.get(key)}`;
+}
+
+/** The postmaster and its children. */
+function processesOf(dataDir) {
+  const postmaster = readFileSync(`${dataDir}/postmaster.pid`, "utf8").split("\n")[0] ?? "";
+  const children = readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] === postmaster;
+    } catch {
+      // It has ended meanwhile.
+      return false;
+    }
+  });
+  return [postmaster, ...children].map(Number);
+}
+
+function signalServer(port, signal) {
+  for (const pid of processesOf(servers[port].dataDir)) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+  }
+}
+
+const write = Socket.prototype.write;
+const push = Socket.prototype.push;
+
+/** Strikes around the sending of the act. */
+function strike(socket, send) {
+  const port = socket.remotePort;
+  switch (kind) {
+    case "kill-before":
+      process.kill(process.pid, "SIGKILL");
+      break;
+    case "kill-during":
+      send();
+      process.kill(process.pid, "SIGKILL");
+      break;
+    case "kill-after":
+      doomed.add(socket);
+      break;
+    case "cut":
+      send();
+      socket.destroy();
+      return true;
+    case "stall":
+      stalled.add(socket);
+      return true;
+    case "server-killed":
+      send();
+      signalServer(port, "SIGKILL");
+      return true;
+    case "server-frozen":
+      signalServer(port, "SIGSTOP");
+      break;
+    default:
+      throw new Error(`no such fault: ${kind}`);
+  }
+  return send();
+}
+
+Socket.prototype.write = function (data, ...rest) {
+  if (stalled.has(this)) return true;
+  const send = () => write.call(this, data, ...rest);
+  const server = servers[this.remotePort];
+  const act = server !== undefined && Buffer.isBuffer(data) ? actOf(server.node, data) : null;
+  if (act === null) return send();
+  appendFileSync(log, `${act}\n`);
+  if (act !== wanted) return send();
+  appendFileSync(log, "struck\n");
+  return strike(this, send);
+};
+
+Socket.prototype.push = function (chunk, ...rest) {
+  if (chunk !== null && doomed.has(this)) process.kill(process.pid, "SIGKILL");
+  return push.call(this, chunk, ...rest);
+};
