@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { Client } from "pg";
 import { expect } from "vitest";
 import { type Operator, nodeIn } from "./cli.ts";
@@ -34,13 +35,15 @@ export async function untilSees(
   wanted: { readonly statement: string; readonly value: string },
 ): Promise<void> {
   for (const name of names) {
-    await expect
-      .poll(() => sql(cluster.server(name), wanted.statement).then(([value]) => value), {
-        timeout: 15_000,
-        interval: 20,
-        message: `${name}: ${wanted.statement}`,
-      })
-      .toBe(wanted.value);
+    const until = performance.now() + 15_000;
+    for (;;) {
+      const [value] = await sql(cluster.server(name), wanted.statement);
+      if (value === wanted.value) break;
+      if (performance.now() > until) {
+        throw new Error(`${name}: ${wanted.statement} is ${value ?? "nothing"}`);
+      }
+      await setTimeout(20);
+    }
   }
 }
 
