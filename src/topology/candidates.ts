@@ -104,7 +104,8 @@ function findFrame(structure: Structure, options: RankingOptions): Frame {
   const { histories } = structure;
   const major = clusterMajor(structure);
   const standbys = standbysOf(structure).filter(
-    (node) => node.received !== null && majorOf(node) === major,
+    (node) =>
+      node.received !== null && majorOf(node) === major && !structure.strays.includes(node.name),
   );
   // Of several primaries none says whose line is the cluster's.
   const leader = solePrimary(structure);

@@ -51,6 +51,7 @@ function otherCluster(node: ReachedNode): string {
 const objections: readonly Objection[] = [
   runsAnotherMajor,
   hasNoPosition,
+  isStray,
   isDiverged,
   cannotBeCompared,
   standsOnAnUndecidedLine,
@@ -71,8 +72,14 @@ function hasNoPosition(node: ReachedNode): string | null {
   return `its position cannot be known${rights}`;
 }
 
-function isDiverged(_node: ReachedNode, { comparison, against }: Case): string | null {
-  if (comparison.relation !== "diverged") return null;
+function isStray(node: ReachedNode, { structure }: Case): string | null {
+  const { accepted, strays } = structure;
+  if (accepted === null || !strays.includes(node.name)) return null;
+  return `left the line of timeline ${accepted.timeline}, which was accepted`;
+}
+
+function isDiverged(node: ReachedNode, { comparison, against, structure }: Case): string | null {
+  if (comparison.relation !== "diverged" || structure.strays.includes(node.name)) return null;
   const { switchpoint } = comparison;
   const at = switchpoint === null ? "" : ` after ${formatPosition(switchpoint)}`;
   return `went another way than ${against}${at}: it replayed what is not in that history`;
