@@ -13,6 +13,7 @@ import {
   unreachableNodes,
 } from "./cluster-rules.ts";
 import type { Finding, Severity } from "./finding.ts";
+import { unknownFollowers } from "./follower-rules.ts";
 import { forkedTimelines, strayNodes } from "./fork-rules.ts";
 import { otherManagers } from "./managers.ts";
 import {
@@ -72,6 +73,7 @@ const rules: readonly Rule[] = [
   tornTails,
   silentReceivers,
   unknownUpstreams,
+  unknownFollowers,
   missingUpstreams,
   heldUpReplay,
   missingCandidate,

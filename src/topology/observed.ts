@@ -30,6 +30,8 @@ export const observedCatalogue = {
     "Standbys whose upstream cannot be reached: no WAL reaches them or anything below them.",
   "upstream-unknown":
     "The standby's upstream belongs to no node of the topology file, so what feeds it cannot be observed.",
+  "unknown-follower":
+    "A node streams to a standby that is none of the topology file's: a failover does not see it, and moves it nowhere. Archivers such as pg_receivewal are not meant.",
   "upstream-missing":
     "The standby has no upstream: no receiver runs and primary_conninfo names none, or names none that can be read.",
   "upstream-cycle": "Standbys are each other's upstreams: no WAL can reach any of them.",

@@ -54,12 +54,14 @@ export function provenSender(
   return shared ? null : row;
 }
 
-function slotNameOf(standby: Observation): string | null {
+/** The slot that the standby uses, or would. */
+export function slotNameOf(standby: Observation): string | null {
   if (!standby.reachable) return null;
   return standby.receiver?.slotName ?? settingText(standby, "primary_slot_name");
 }
 
-function namesOf(standby: Observation): readonly string[] {
+/** What the standby may call itself, as far as that is known. */
+export function namesOf(standby: Observation): readonly string[] {
   if (!standby.reachable) return [standby.name];
   const conninfo = settingText(standby, "primary_conninfo");
   const parsed = conninfo === null ? null : parseConninfo(conninfo);

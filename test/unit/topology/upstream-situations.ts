@@ -15,7 +15,79 @@ import { pair, type Situation } from "./situation.ts";
 
 const onTwo = { at: "2@0/6000000", history: history(2, "1 0/5000000") };
 
+/** A row of a standby: it tells what it replayed. */
+const standbyRow = (to: string, changes: Parameters<typeof sender>[1] = {}) =>
+  sender(to, { replayLsn: at("0/5000060"), ...changes });
+
 export const upstreams: readonly Situation[] = [
+  {
+    what: "a standby that the file does not have",
+    nodes: [
+      reached({
+        name: "n1",
+        senders: [standbyRow("n2"), standbyRow("n9", { clientAddress: "10.0.0.9" })],
+      }),
+      reached({ name: "n2", from: "n1" }),
+    ],
+    findings: [["unknown-follower", "warning", "n1"]],
+    says: "n1 streams to 1 standby that the topology file does not have: n9 from 10.0.0.9",
+  },
+  {
+    what: "one more of a name than there are nodes that bear it",
+    nodes: [
+      reached({ name: "n1", senders: [1, 2, 3].map(() => standbyRow("walreceiver")) }),
+      ...["n2", "n3"].map((name) =>
+        reached({
+          name,
+          from: "n1",
+          settings: { primary_conninfo: setting("host=n1"), cluster_name: setting("") },
+        }),
+      ),
+    ],
+    findings: [["unknown-follower", "warning", "n1"]],
+    says: "n1 streams to 1 standby that the topology file does not have: walreceiver from",
+  },
+  {
+    what: "archivers, base backups' streams, and a slot that names its node",
+    nodes: [
+      reached({
+        name: "n1",
+        senders: [
+          sender("pg_receivewal", { slotName: "archive" }),
+          sender("pg_basebackup"),
+          standbyRow("another name", { slotName: "remaster_n2" }),
+        ],
+      }),
+      reached({ name: "n2", from: "n1" }),
+    ],
+    findings: [],
+  },
+  {
+    what: "a row that may be a node's which does not let us in",
+    nodes: [
+      reached({ name: "n1", senders: [standbyRow("n2"), standbyRow("standby")] }),
+      reached({ name: "n2", from: "n1" }),
+      unreached({ name: "n3", answer: "none" }),
+    ],
+    findings: [["node-unreachable", "problem", "n3"]],
+  },
+  {
+    what: "a row that is no node's, and a node where nobody listens",
+    nodes: [
+      reached({ name: "n1", senders: [standbyRow("n2"), standbyRow("standby")] }),
+      reached({ name: "n2", from: "n1" }),
+      unreached({ name: "n3" }),
+    ],
+    findings: [
+      ["node-unreachable", "problem", "n3"],
+      ["unknown-follower", "warning", "n1"],
+    ],
+  },
+  {
+    what: "a follower of a standby is as unknown",
+    nodes: pair({ senders: [standbyRow("n9")] }),
+    findings: [["unknown-follower", "warning", "n2"]],
+  },
   {
     what: "a standby past the fork, its sender in startup for ever",
     nodes: pair(
