@@ -293,6 +293,38 @@ _remaster_heal() {
   esac
 }
 
+_remaster_drop_slot() {
+  case "$1" in
+    --slot)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --slot -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
 _remaster_failover() {
   case "$1" in
     --to)
@@ -321,7 +353,32 @@ _remaster_failover() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --primary-is-dead --patience -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --patience -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
+_remaster_undo() {
+  case "$1" in
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -487,7 +544,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --from | --require | --patience | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --from | --require | --patience | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;
@@ -507,12 +564,14 @@ _remaster() {
     repoint) _remaster_repoint "$previous" "$count" ;;
     stop) _remaster_stop "$previous" "$count" ;;
     heal) _remaster_heal "$previous" "$count" ;;
+    drop-slot) _remaster_drop_slot "$previous" "$count" ;;
     failover) _remaster_failover "$previous" "$count" ;;
+    undo) _remaster_undo "$previous" "$count" ;;
     sandbox) _remaster_sandbox "$previous" "$count" ;;
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -535,7 +594,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal failover sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo sandbox rehearse role completion help
       fi
       ;;
   esac
