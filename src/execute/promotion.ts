@@ -2,7 +2,7 @@
 // between the receiver's end and the startup process's retry wait would else sleep out wal_retrieve_retry_interval
 // (5 s). Never answers "failed" for a promotion that was asked for: it may come any time later.
 
-import { presumedPrimaries } from "../plan/checks.ts";
+import { possiblePrimaries } from "../plan/checks.ts";
 import type { PromoteStep } from "../plan/step.ts";
 import { unpoint } from "../postgres/follow.ts";
 import { readWritePosition, requestPromotion } from "../postgres/promote.ts";
@@ -39,7 +39,7 @@ export const promotePerformer: Performer<PromoteStep> = {
     ]);
     mustAct(released);
     if (back !== null)
-      throw new NotDone(`PostgreSQL answers again at ${back}, which was the primary`);
+      throw new NotDone(`PostgreSQL answers again at ${back}, which may be the primary`);
     const refusal = await requestPromotion(session);
     if (refusal !== null) throw new NotDone(refusal.message);
   },
@@ -58,7 +58,7 @@ async function findReturned(world: World): Promise<string | null> {
     world.config.name,
     seen.filter((node) => node !== null),
   );
-  const silent = presumedPrimaries(topology).filter(
+  const silent = possiblePrimaries(topology).filter(
     (name) => topology.nodes.get(name)?.answer === "refused",
   );
   if (silent.length === 0) return null;

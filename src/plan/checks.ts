@@ -182,13 +182,27 @@ export function checkChangeable(
   ];
 }
 
-/** Nodes that do not let us in and may be the primary: where the standbys' chains of upstreams end, or, where they lead
- * nowhere known, any node that is not seen to be a standby. */
+/** Nodes that do not let us in and are likely the old primary: where the standbys' chains of upstreams end, or, where they
+ * lead nowhere known, any of them. */
 export function presumedPrimaries(topology: Topology): readonly string[] {
   const unreached = [...topology.nodes.values()].filter((node) => !node.reachable);
   const named = new Set([...topology.edges.values()].map((edge) => edge.upstream));
   const upstreams = unreached.filter((node) => named.has(node.name));
   return (upstreams.length > 0 ? upstreams : unreached).map((node) => node.name);
+}
+
+/** All that may be, the likely ones first. A cascade below a dead standby names that one alone, and says nothing of the
+ * primary above it: only who is seen to be a standby is none. */
+export function possiblePrimaries(topology: Topology): readonly string[] {
+  const unreached = [...topology.nodes.values()].filter((node) => !node.reachable);
+  const able = unreached.filter((node) => !topology.edges.has(node.name) && !isRecovering(node));
+  return [...new Set([...presumedPrimaries(topology), ...able.map((node) => node.name)])];
+}
+
+/** In archive recovery, as a standby is before it is consistent. A primary that recovers from a crash says that it is
+ * starting up, or in recovery mode (14 to 18; before, both say the same). */
+function isRecovering({ sqlstate, reason }: { sqlstate: string | null; reason: string }): boolean {
+  return sqlstate === "57P03" && / not (yet )?accepting connections/.test(reason);
 }
 
 /** Something that speaks PostgreSQL where the primary should be gone, an error included, is alive. */
@@ -201,13 +215,13 @@ export function checkPrimaryGone(topology: Topology, allowed: readonly string[] 
         hint: "for a planned change stop that server cleanly first, then fail over",
       }),
     );
-  const presumed = new Set(presumedPrimaries(topology));
-  const alive = [...topology.nodes.values()].flatMap((node) => {
-    if (node.reachable || !node.speaksPostgres || !presumed.has(node.name)) return [];
+  const alive = possiblePrimaries(topology).flatMap((name) => {
+    const node = topology.nodes.get(name);
+    if (node?.reachable !== false || !node.speaksPostgres) return [];
     return [
-      problem("primary-may-answer", node.name, {
-        message: `PostgreSQL answers at ${node.name}, which may be the primary: ${node.reason}`,
-        hint: `wait until ${node.name} lets you in, or stop it`,
+      problem("primary-may-answer", name, {
+        message: `PostgreSQL answers at ${name}, which may be the primary: ${node.reason}`,
+        hint: `wait until ${name} lets you in, or stop it; a standby may be left out of the topology file`,
       }),
     ];
   });

@@ -7,7 +7,7 @@ import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import { reachedNode } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
-import { checkChangeable, presumedPrimaries } from "./checks.ts";
+import { checkChangeable, possiblePrimaries, presumedPrimaries } from "./checks.ts";
 import type { Guarantee } from "./guarantee.ts";
 import { type Evidence, nowOf } from "./loss.ts";
 import { toldOf } from "./pending.ts";
@@ -20,21 +20,22 @@ export interface Word {
   readonly primaryIsDead: boolean;
 }
 
-/** Presumed primaries that nothing vouches for: not the operator's word, no control that could stop them, and no
- * synchronous standbys that will confirm nothing to them any more. */
+/** What may be the primary and nothing vouches for: not the operator's word, no control that could stop it, and no
+ * synchronous standbys that will confirm nothing to it any more. */
 export function checkVouched(
   topology: Topology,
   request: Word,
   stilled: readonly string[],
 ): Finding[] {
   if (request.primaryIsDead || stilled.length > 0) return [];
-  const presumed = presumedPrimaries(topology);
-  const unvouched = presumed.filter((name) => topology.nodes.get(name)?.hasControl !== true);
-  if (presumed.length > 0 && unvouched.length === 0) return [];
-  const who = unvouched.length === 0 ? "the old primary" : unvouched.join(" and ");
+  const possible = possiblePrimaries(topology);
+  const unvouched = possible.filter((name) => topology.nodes.get(name)?.hasControl !== true);
+  if (possible.length > 0 && unvouched.length === 0) return [];
+  const [first, second] = unvouched;
+  const who = second === undefined ? first : `the old primary, ${unvouched.join(" or ")},`;
   return [
-    problem("not-vouched", unvouched[0] ?? null, {
-      message: `nothing vouches that ${who} stays dead`,
+    problem("not-vouched", first ?? null, {
+      message: `nothing vouches that ${who ?? "the old primary"} stays dead`,
       hint: "make sure of it, then say so with --primary-is-dead; or give the node a `control.stop`",
     }),
   ];
@@ -44,7 +45,7 @@ export function stopStage(topology: Topology, request: Word): readonly Stage[] {
   if (request.primaryIsDead) return [];
   return stage(
     "make sure that the old primary stays away",
-    presumedPrimaries(topology)
+    possiblePrimaries(topology)
       .filter((name) => topology.nodes.get(name)?.hasControl === true)
       .map((node) => planned(topology, { verb: "stop", node }, { required: true })),
   );

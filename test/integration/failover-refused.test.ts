@@ -111,6 +111,33 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await state()).toEqual(before);
   });
 
+  test("a primary above a dead standby is not promoted over", async () => {
+    await using cluster = await startCluster({ major, standbys: 2, cascade: { n3: "n2" } });
+    const operator = operatorOf(cluster);
+    const [n1, n3] = [cluster.server("n1"), cluster.server("n3")];
+    await makeRows(cluster, "n1", 1);
+    await untilSees(cluster, ["n3"], { statement: countRows, value: "1" });
+    await cluster.server("n2").kill();
+    // No standby that is left names it: all that speaks for it is that it answers.
+    writeFileSync(join(n1.dataDir, "pg_hba.conf"), "host all remaster 127.0.0.1/32 reject\n");
+    await n1.stop();
+    await n1.start();
+    const before = await fullState(n3);
+    for (const words of [failover, ["failover"], ["promote", "n3"]]) {
+      const { status, report } = await operator.change(...words);
+      expect([words, status]).toEqual([words, 5]);
+      expect(alarmsIn(report)).toContain("primary-may-answer n1");
+    }
+    expect(await fullState(n3)).toEqual(before);
+    // It says nothing any more and has a control: that it is gone is then made sure of.
+    await n1.freeze();
+    const accepting = ["--accept-data-loss", "--accept-minority"];
+    const { status, report } = await operator.change("failover", ...accepting);
+    expect(stepsIn(report)).toEqual(expect.arrayContaining(["done stop n1", "done promote n3"]));
+    expect([status, report.topology?.primaries]).toEqual([0, ["n3"]]);
+    expect(nodeIn(report, "n1").answer).toBe("refused");
+  });
+
   test("a frozen primary is cut off, and seen when it thaws", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);

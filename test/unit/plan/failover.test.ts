@@ -87,12 +87,35 @@ describe("a failover", () => {
     ]);
   });
 
-  test("a restarting standby that nobody follows does not pass for the primary", () => {
-    const starting = unreached({ name: "n3", answer: "error", speaksPostgres: true });
+  test("a standby that is on its way up does not pass for the primary", () => {
+    const starting = unreached({
+      name: "n3",
+      answer: "error",
+      speaksPostgres: true,
+      sqlstate: "57P03",
+      reason: "the database system is not yet accepting connections (57P03)",
+    });
     const nodes = [dead, orphan("n2", "1@0/5000000"), starting];
     expect(outline(decide(nodes))).toEqual(["refused: loss-not-excluded n3"]);
     const decision = decide(nodes, { acceptDataLoss: true });
     expect(outline(decision)).toContain("promote n2");
+  });
+
+  test("the primary may live above a dead standby that the others name", () => {
+    const below = orphan("n3", "1@0/5000000", { configuredUpstream: address("n2") });
+    const middle = unreached({ name: "n2", answer: "refused" });
+    const full = { answer: "error", speaksPostgres: true, sqlstate: "53300" } as const;
+    expect(outline(decide([unreached({ name: "n1", ...full }), middle, below]))).toEqual([
+      "refused: primary-may-answer n1",
+    ]);
+    const silent = unreached({ name: "n1", answer: "none" });
+    const nodes = [silent, { ...middle, hasControl: true }, below];
+    const accept = { acceptDataLoss: true, acceptMinority: true };
+    const unsaid = { ...accept, primaryIsDead: false };
+    expect(outline(decide(nodes, unsaid))).toEqual(["refused: not-vouched n1"]);
+    expect(outline(decide(nodes, accept))).toContain("promote n3");
+    const controlled = [{ ...silent, hasControl: true }, ...nodes.slice(1)];
+    expect(outline(decide(controlled, unsaid))[0]).toBe("stop n2 n1");
   });
 
   test("refuses while a standby has a young message from the primary", () => {
