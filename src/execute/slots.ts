@@ -3,6 +3,7 @@
 
 import { dropSlot, ensureSlot, hasSlot } from "../postgres/slots.ts";
 import { mustAct, waitFor } from "./acting.ts";
+import { limitWorld } from "./limits.ts";
 import type { MadeSlot, Memory } from "./memory.ts";
 import type { Holding } from "./performer.ts";
 import type { World } from "./world.ts";
@@ -31,11 +32,10 @@ export async function dropMadeSlots(
 ): Promise<void> {
   const made = memory.slots.get(node) ?? [];
   memory.slots.delete(node);
-  const until = world.now() + Math.min(releaseMs, world.remainingMs());
-  const limited: World = { ...world, remainingMs: () => Math.max(0, until - world.now()) };
+  const limited = limitWorld(world, releaseMs);
   for (const slot of made) {
     try {
-      await waitFor(() => dropped(slot, world), limited, { pollMs: 5 });
+      await waitFor(() => dropped(slot, limited), limited, { pollMs: 5 });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const { slotName, upstream } = slot;
@@ -44,10 +44,15 @@ export async function dropMadeSlots(
   }
 }
 
-/** Drops the slot where nobody uses it, and tells whether it is gone. */
+/** Drops the slot where nobody uses it, and tells whether it is gone. A connection that is lost meanwhile is opened again
+ * by the next look. */
 export async function dropped({ upstream, slotName }: MadeSlot, world: World): Promise<Holding> {
-  const session = await world.session(upstream);
-  await dropSlot(session, slotName);
-  if (!(await hasSlot(session, slotName))) return { holds: true, detail: null };
-  return { holds: false, why: "it is in use" };
+  try {
+    const session = await world.session(upstream);
+    await dropSlot(session, slotName);
+    if (!(await hasSlot(session, slotName))) return { holds: true, detail: null };
+    return { holds: false, why: "it is in use" };
+  } catch (error) {
+    return { holds: false, why: error instanceof Error ? error.message : String(error) };
+  }
 }

@@ -59,7 +59,8 @@ export const stories: readonly Story[] = [
         by: "n2",
         timeline: 2,
         followers: { n3: "n2", n4: "n2" },
-        idle: {},
+        // Made for the exchange, under the name that n2 uses everywhere.
+        mayLeave: ["n3 n2"],
       }),
   },
   {
