@@ -53,6 +53,10 @@ _remaster_compare_lsn() {
       _remaster_offer nodes
       return
       ;;
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -71,13 +75,17 @@ _remaster_compare_lsn() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --accept-timeline -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
 
 _remaster_quiesce() {
   case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -96,7 +104,7 @@ _remaster_quiesce() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --cancel-queries -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --cancel-queries -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -106,6 +114,10 @@ _remaster_quiesce() {
 
 _remaster_unquiesce() {
   case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -124,7 +136,7 @@ _remaster_unquiesce() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -142,6 +154,10 @@ _remaster_exchange() {
       _remaster_offer nodes
       return
       ;;
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -160,7 +176,7 @@ _remaster_exchange() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --from -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --from -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -175,6 +191,10 @@ _remaster_promote() {
       :
       return
       ;;
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -193,7 +213,7 @@ _remaster_promote() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --require --patience --accept-data-loss -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --require --patience --accept-data-loss -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -207,6 +227,10 @@ _remaster_repoint() {
       _remaster_offer nodes
       return
       ;;
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -225,7 +249,7 @@ _remaster_repoint() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --all --no-wait -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --all --no-wait -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -235,6 +259,10 @@ _remaster_repoint() {
 
 _remaster_stop() {
   case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -253,7 +281,7 @@ _remaster_stop() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -267,6 +295,10 @@ _remaster_heal() {
       _remaster_offer nodes
       return
       ;;
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -285,7 +317,7 @@ _remaster_heal() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -299,6 +331,10 @@ _remaster_drop_slot() {
       :
       return
       ;;
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -317,7 +353,7 @@ _remaster_drop_slot() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --slot -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --slot -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -335,6 +371,10 @@ _remaster_failover() {
       :
       return
       ;;
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -353,13 +393,17 @@ _remaster_failover() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --patience -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --patience -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
 
 _remaster_undo() {
   case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
     -f | --config)
       _remaster_offer files
       return
@@ -378,7 +422,7 @@ _remaster_undo() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words -n --dry-run --script -y --yes -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -544,7 +588,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --from | --require | --patience | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --accept-timeline | --from | --require | --patience | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;

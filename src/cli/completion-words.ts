@@ -25,6 +25,7 @@ export function offerFor(kind: ValueKind, choices?: readonly string[]): Offer {
     case "major":
       return { from: "words", words: majors.map(String) };
     case "position":
+    case "timeline":
     case "duration":
     case "count":
     case "text":

@@ -42,6 +42,8 @@ export function createContext(wanted: {
       dryRun: options.dryRun,
       script: options.script,
       yes: options.yes,
+      acceptTimeline: options.acceptTimeline,
+      overrideManager: options.overrideManager,
       verbose: options.verbose,
     },
     signal: deadline.signal,

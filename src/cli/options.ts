@@ -1,6 +1,7 @@
 // The options that every verb takes, and those of every verb that changes something: in the same form as a verb's own,
 // so that parser, help, man pages and completions treat all alike.
 
+import { acceptTimelineOption } from "../commands/accept-timeline.ts";
 import type { OptionDefinition, VerbDefinition } from "../commands/define.ts";
 
 export const defaultTimeout = "30s";
@@ -100,6 +101,14 @@ export const changeOptions: readonly OptionDefinition[] = [
     detail:
       "Do not ask. Without a terminal to ask on, a verb that changes something refuses unless this is given.",
     summary: "do not ask",
+  },
+  acceptTimelineOption,
+  {
+    type: "flag",
+    flag: "override-manager",
+    detail:
+      "Go on although Patroni, repmgrd or another program manages the cluster. It may promote, repoint or restart nodes on its own meanwhile, and take back what is done: pause it first.",
+    summary: "go on beside another program that manages the cluster",
   },
 ];
 

@@ -10,6 +10,7 @@ import type {
 } from "../commands/define.ts";
 import { durationMs } from "../commands/values.ts";
 import { UsageError } from "../errors.ts";
+import { type AcceptedTimeline, parseAcceptedTimeline } from "../topology/accepted.ts";
 import { nearest } from "./nearest.ts";
 import { optionsOf } from "./options.ts";
 import { checkValue } from "./values.ts";
@@ -27,6 +28,8 @@ export interface GlobalOptions {
   readonly dryRun: boolean;
   readonly script: boolean;
   readonly yes: boolean;
+  readonly acceptTimeline: AcceptedTimeline | null;
+  readonly overrideManager: boolean;
 }
 
 export interface Invocation {
@@ -173,6 +176,8 @@ function globalOptionsOf({ options }: Input): GlobalOptions {
     dryRun: set("dry-run"),
     script: set("script"),
     yes: set("yes"),
+    acceptTimeline: parseAcceptedTimeline(text("accept-timeline") ?? ""),
+    overrideManager: set("override-manager"),
   };
 }
 

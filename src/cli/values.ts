@@ -4,6 +4,7 @@
 import type { ValueKind } from "../commands/define.ts";
 import { count, durationMs, major, majors } from "../commands/values.ts";
 import { UsageError } from "../errors.ts";
+import { parseAcceptedTimeline } from "../topology/accepted.ts";
 import { parsePosition } from "../wal/position.ts";
 
 interface KindRule {
@@ -23,6 +24,11 @@ const rules: Readonly<Record<ValueKind, KindRule>> = {
     holds: (text) => parsePosition(text) !== null,
     noun: "a position",
     hint: "a position is a timeline and an LSN, such as 3@16/B374D848",
+  },
+  timeline: {
+    holds: (text) => parseAcceptedTimeline(text) !== null,
+    noun: "a timeline",
+    hint: "a timeline is a number, such as 2, or 2@16/B374D848 for the one that began there",
   },
   duration: {
     holds: (text) => durationMs(text) !== null,

@@ -2,8 +2,11 @@
 // decision; showing and doing consume the plan that it gave, so that what is shown is what runs.
 
 import { isDeepStrictEqual } from "node:util";
+import { checkGuards, withStrays } from "../plan/guards.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
+import { refuseOn } from "../plan/request.ts";
+import { formatAcceptedTimeline } from "../topology/accepted.ts";
 import { renderScript } from "../plan/script.ts";
 import type { Finding } from "../topology/finding.ts";
 import { buildTopology, type Topology } from "../topology/topology.ts";
@@ -24,7 +27,8 @@ export interface Change {
 
 export async function observeTopology(context: Context): Promise<Topology> {
   const config = await context.cluster();
-  return buildTopology(config.name, await context.observe());
+  const { acceptTimeline } = context.options;
+  return buildTopology(config.name, await context.observe(), { accept: acceptTimeline });
 }
 
 /** Fields that every report of a changing verb has. */
@@ -69,6 +73,24 @@ function alreadyReport(
   };
 }
 
+/** What an operator took upon himself for the whole of a run holds for each command of its script. */
+function overrideWords({ options }: Context): readonly string[] {
+  const { acceptTimeline, overrideManager } = options;
+  return [
+    ...(acceptTimeline === null
+      ? []
+      : ["--accept-timeline", formatAcceptedTimeline(acceptTimeline)]),
+    ...(overrideManager ? ["--override-manager"] : []),
+  ];
+}
+
+/** The verb's own decision, where nothing forbids changes of any kind. */
+async function decide(change: Change, topology: Topology, context: Context): Promise<Decision> {
+  const { overrideManager } = context.options;
+  const against = refuseOn(checkGuards(topology, { verb: change.verb, overrideManager }));
+  return against ?? withStrays(await change.decide(topology, context), topology);
+}
+
 async function shownReport(
   change: Change,
   topology: Topology,
@@ -76,7 +98,8 @@ async function shownReport(
   context: Context,
 ): Promise<Report> {
   const { script } = context.options;
-  const { words: verb, timeout: shared } = context.typed;
+  const { words: verb, timeout } = context.typed;
+  const shared = [...timeout, ...overrideWords(context)];
   const cluster = await context.clusterWords();
   const text = script ? renderScript(plan, { cluster, verb, shared }) : null;
   return {
@@ -206,7 +229,7 @@ async function carryOut(
 
 /** The operator may have read the question for long: what was said yes to must still be what would be planned. */
 async function isStillThePlan(change: Change, plan: Plan, context: Context): Promise<boolean> {
-  const decision = await change.decide(await observeTopology(context), context);
+  const decision = await decide(change, await observeTopology(context), context);
   return decision.kind === "plan" && isDeepStrictEqual(decision.plan.stages, plan.stages);
 }
 
@@ -234,7 +257,7 @@ async function consentAndCarryOut(
 
 export async function runChange(change: Change, context: Context): Promise<Report> {
   const topology = await observeTopology(context);
-  const decision = await change.decide(topology, context);
+  const decision = await decide(change, topology, context);
   switch (decision.kind) {
     case "refused":
       return refusalReport(change, topology, decision);

@@ -2,6 +2,7 @@
 
 import type { Report } from "../plan/report.ts";
 import { type Ranking, rankCandidates } from "../topology/candidates.ts";
+import { acceptTimelineOption } from "./accept-timeline.ts";
 import { observeTopology } from "./change.ts";
 import type { Context } from "./context.ts";
 import { type Input, optionText, type VerbDefinition } from "./define.ts";
@@ -24,6 +25,7 @@ export const compareLsn: VerbDefinition = {
       kind: "node",
       summary: "ask about this candidate instead of the best one",
     },
+    acceptTimelineOption,
   ],
   examples: [
     { command: "remaster compare-lsn", explanation: "everyone, ranked" },

@@ -1,6 +1,7 @@
 // What a verb may use of the outside world: lazy functions, so that help and version load no driver, and each verb
 // loads what it needs. cli/context.ts wires the real ones.
 
+import type { AcceptedTimeline } from "../topology/accepted.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
@@ -23,6 +24,10 @@ export interface RunOptions {
   readonly dryRun: boolean;
   readonly script: boolean;
   readonly yes: boolean;
+  /** The timeline that is the cluster's by the operator's word. */
+  readonly acceptTimeline: AcceptedTimeline | null;
+  /** Change servers beside another program that manages them. */
+  readonly overrideManager: boolean;
   readonly verbose: boolean;
 }
 

@@ -10,6 +10,7 @@ export type ValueKind =
   | "file"
   | "directory"
   | "position"
+  | "timeline"
   | "duration"
   | "count"
   | "major"

@@ -154,7 +154,7 @@ function shortfall(before: Topology, after: Topology): readonly Finding[] {
   if (others.length > 0) return after.findings.filter(({ code }) => code === "several-primaries");
   const astray = new Set(findUnfollowing(after, primary));
   return standbysOf(before)
-    .filter(({ name }) => name !== primary)
+    .filter(({ name }) => name !== primary && !before.strays.includes(name))
     .filter(({ name }) => astray.has(name) || after.nodes.get(name)?.reachable !== true)
     .map(({ name }) => ({
       code: "standby-not-following" as const,

@@ -3,9 +3,11 @@
 
 import { formatAddress } from "../conninfo/hosts.ts";
 import type { Finding } from "../topology/finding.ts";
+import { strayNodes } from "../topology/fork-rules.ts";
 import type { Observation, ReachedNode, SettingName } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
 import {
+  allPrimaries,
   clusterMajor,
   isInPointInTimeRecovery,
   isOurs,
@@ -35,6 +37,13 @@ export function checkBelongs(topology: Topology, node: ReachedNode): Finding[] {
   if (major === null || majorOf(node) === major) return [];
   const message = `${node.name} runs PostgreSQL ${node.versionText}, the cluster ${major}`;
   return [problem("other-major", node.name, { message, hint })];
+}
+
+/** A node that left the accepted line is left alone, and nobody is led to it. */
+export function checkOnLine(topology: Topology, node: ReachedNode): Finding[] {
+  return strayNodes(topology)
+    .filter((finding) => finding.node === node.name)
+    .map((finding) => ({ ...finding, severity: "problem" }));
 }
 
 export function checkStandby(node: ReachedNode): Finding[] {
@@ -207,7 +216,7 @@ function isRecovering({ sqlstate, reason }: { sqlstate: string | null; reason: s
 
 /** Something that speaks PostgreSQL where the primary should be gone, an error included, is alive. */
 export function checkPrimaryGone(topology: Topology, allowed: readonly string[] = []): Finding[] {
-  const leading = topology.primaries
+  const leading = allPrimaries(topology)
     .filter((name) => !allowed.includes(name))
     .map((name) =>
       problem("primary-answers", name, {

@@ -8,7 +8,7 @@ import { oldestWalOf, stillHasWalFor } from "../topology/settings.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
-import { checkBelongs, checkChangeable, checkReachable } from "./checks.ts";
+import { checkBelongs, checkChangeable, checkOnLine, checkReachable } from "./checks.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
@@ -55,7 +55,9 @@ function checkPair(topology: Topology, node: ReachedNode, source: ReachedNode): 
 
 /** What speaks against having anything to do with a node at all. */
 function checkOwn(topology: Topology, node: Observation): Finding[] {
-  return node.reachable ? checkBelongs(topology, node) : checkReachable(node);
+  return node.reachable
+    ? [...checkBelongs(topology, node), ...checkOnLine(topology, node)]
+    : checkReachable(node);
 }
 
 export function planExchange(topology: Topology, request: ExchangeRequest): Decision {
@@ -84,9 +86,11 @@ export function planExchange(topology: Topology, request: ExchangeRequest): Deci
     ...checkPair(topology, node, source),
   ]);
   if (refusal !== null) return refusal;
+  const { strays } = topology;
   const step = planned(
     topology,
-    { verb: "exchange", node: node.name, from: request.from },
+    // Among nodes of several lines the step could not tell by itself whose is meant.
+    { verb: "exchange", node: node.name, from: strays.length > 0 ? source.name : request.from },
     { required: true },
   );
   return decidePlan("exchange", topology, {

@@ -9,6 +9,7 @@ import { comparePositions, formatPosition, type Position } from "../wal/position
 import {
   checkBelongs,
   checkNobodyReceives,
+  checkOnLine,
   checkPrimaryGone,
   checkReachable,
   checkReplay,
@@ -95,6 +96,7 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
   }
   const refusal = refuseOn([
     ...checkBelongs(topology, node),
+    ...checkOnLine(topology, node),
     ...gone,
     ...checkNothingPending(topology, node.name),
     ...checkNobodyReceives(topology, { patienceMs: request.patienceMs, except: fenced }),

@@ -40,10 +40,14 @@ function nobody(): Decision {
   return { kind: "refused", outcome: "unreachable", findings: [finding] };
 }
 
+function standbysOnLine(topology: Topology): readonly ReachedNode[] {
+  return standbysOf(topology).filter((node) => !topology.strays.includes(node.name));
+}
+
 export function planQuiesce(topology: Topology, request: QuiesceRequest): Decision {
   const { nodes, findings } =
     request.nodes.length === 0
-      ? { nodes: standbysOf(topology), findings: [] }
+      ? { nodes: standbysOnLine(topology), findings: [] }
       : chosen(topology, request.nodes);
   if (nodes.length === 0 && findings.length === 0) return nobody();
   const refusal = refuseOn([

@@ -8,6 +8,7 @@ import { compareHeld, formatPosition } from "../wal/position.ts";
 import {
   checkBelongs,
   checkChangeable,
+  checkOnLine,
   checkReachable,
   checkRights,
   checkSettings,
@@ -84,7 +85,9 @@ function chosen(topology: Topology, request: RepointRequest): readonly Observati
   for (const node of standbysOf(topology)) {
     if (downstreamsOf(topology, node.name).includes(request.to)) above.add(node.name);
   }
-  return standbysOf(topology).filter((node) => !above.has(node.name));
+  return standbysOf(topology).filter(
+    (node) => !above.has(node.name) && !topology.strays.includes(node.name),
+  );
 }
 
 export function planRepoint(topology: Topology, request: RepointRequest): Decision {
@@ -94,7 +97,12 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
   if (reach !== null) return reach;
   const nodes = observations.filter((node): node is ReachedNode => node.reachable);
   if (!to.reachable || nodes.length === 0) return { kind: "already", findings: [] };
-  const foreign = refuseOn([to, ...nodes].flatMap((node) => checkBelongs(topology, node)));
+  const foreign = refuseOn(
+    [to, ...nodes].flatMap((node) => [
+      ...checkBelongs(topology, node),
+      ...checkOnLine(topology, node),
+    ]),
+  );
   if (foreign !== null) return foreign;
   const refusal = refuseOn([
     ...checkRights(to, "slots"),

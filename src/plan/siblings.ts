@@ -24,7 +24,9 @@ export function findMovable(
   topology: Topology,
   candidate: ReachedNode,
 ): { readonly able: readonly ReachedNode[]; readonly findings: readonly Finding[] } {
-  const siblings = standbysOf(topology).filter((node) => node.name !== candidate.name);
+  const siblings = standbysOf(topology).filter(
+    (node) => node.name !== candidate.name && !topology.strays.includes(node.name),
+  );
   const findings: Finding[] = [];
   const able = siblings.filter((node) => {
     const [upstream] = upstreamChain(topology, node.name);

@@ -17,6 +17,8 @@ export const refusalCatalogue = {
     "The node that an interrupted run was about to promote leads by now. What was done for that cannot be taken back any more: the way is forward, and the same verb finishes it.",
   "promotion-unknown":
     "A promotion was asked for and not seen to be done in the time that was given. It cannot be called back, and may come true any time later.",
+  "timeline-unreported":
+    "No node that was reached tells of the timeline that `--accept-timeline` names, or of one with that number that began there.",
   "no-candidate": "No reachable standby may be promoted; the ranking gives the reason for each.",
   "not-promotable": "The topology file says that this node never leads.",
   "not-a-standby": "The verb works on standbys, and this node is none.",

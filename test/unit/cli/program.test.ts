@@ -109,6 +109,8 @@ describe("a command line", () => {
     expect(input.options).toEqual({ to: "n2", patience: "2s", timeout: "30s" });
     expect(input.arguments).toEqual({ node: [] });
     expect(options).toEqual({
+      acceptTimeline: null,
+      overrideManager: false,
       config: null,
       cluster: null,
       dsn: null,
