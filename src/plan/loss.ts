@@ -17,7 +17,7 @@ import {
   whyOutdated,
   withSeenHistory,
 } from "../topology/last-seen.ts";
-import type { ReachedNode } from "../topology/node.ts";
+import type { Observation, ReachedNode } from "../topology/node.ts";
 import { receiverNameOf } from "../topology/senders.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
@@ -93,6 +93,13 @@ function keepsConfirmed(node: ReachedNode, { seen, primary }: Sides, topology: T
   return !wasAhead(before, node.received, withSeenHistory(topology.histories, primary));
 }
 
+/** What a node that is away calls itself. One that was down and followed nobody is taken to bear its own name. */
+function nameOf(node: Observation, { seen, primary }: Sides): string | null {
+  if (node.reachable) return receiverNameOf(node);
+  const known = seen?.nodes.get(node.name)?.applicationName ?? null;
+  return known ?? (primary?.absent.includes(node.name) === true ? node.name : null);
+}
+
 function proofOf(sides: Sides, primary: SeenPrimary, topology: Topology): Proof {
   const kept = sides.counted.filter((node) => keepsConfirmed(node, sides, topology));
   const names = new Set(kept.map(({ name }) => name));
@@ -102,12 +109,7 @@ function proofOf(sides: Sides, primary: SeenPrimary, topology: Topology): Proof 
   return proveDurability({
     setting: primary,
     reached: kept.map(named),
-    away: away.map((node) => ({
-      node: node.name,
-      applicationName: node.reachable
-        ? receiverNameOf(node)
-        : (sides.seen?.nodes.get(node.name)?.applicationName ?? null),
-    })),
+    away: away.map((node) => ({ node: node.name, applicationName: nameOf(node, sides) })),
   });
 }
 

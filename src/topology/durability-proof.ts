@@ -136,26 +136,24 @@ function claimOn(name: string, { setting, reached, away }: ProofInput): Claim {
   const absent = away.filter((standby) => isNamed(standby, name));
   const rows = (setting.senders ?? []).filter((row) => isNamed(row, name));
   const others = setting.otherConfirmers.filter((other) => other.toLowerCase() === name);
-  // A name that several bear, or that anybody bears, is no standby's own: whoever is away may bear it too.
-  const shared = name === defaultName || bearers.length + absent.length > 1;
-  const nameless = shared ? away.filter((standby) => standby.applicationName === null) : [];
-  const reachedRows = rows.filter((row) => reached.some(({ node }) => node === row.node));
-  const seen = [
-    ...bearers.map(({ node }) => node),
-    ...reachedRows.flatMap(({ node }) => node ?? []),
-  ];
-  const strangers = rows.filter((row) => !reachedRows.includes(row));
+  const known = rows.filter((row) => reached.some(({ node }) => node === row.node));
+  const strangers = rows.filter((row) => !known.includes(row));
+  // A name that several bear, or that anybody bears, is no standby's own.
+  const owners = new Set([...bearers, ...absent, ...strangers].map((each) => each.node ?? each));
+  const shared = name === defaultName || owners.size > 1;
+  // Whoever is away and never told its name may bear this one.
+  const nameless = away.filter((standby) => standby.applicationName === null);
+  const seen = [...bearers.map(({ node }) => node), ...known.flatMap(({ node }) => node ?? [])];
   const unseen = [
     ...[...absent, ...nameless].map(({ node }) => node),
-    ...strangers.map(
-      (row, index) => row.node ?? `another ${name}${index === 0 ? "" : ` (${index + 1})`}`,
-    ),
+    ...strangers.map((row) => row.node ?? name),
     ...others.map(() => `${name}, which is no standby`),
   ];
+  const claimed = seen.length + absent.length + strangers.length + others.length > 0;
   return {
     seen,
     // A name that nobody known bears is somebody's.
-    unseen: seen.length + unseen.length === 0 ? [name] : unseen,
+    unseen: claimed ? unseen : [...unseen, name],
     open: shared ? openTo(name, setting) : null,
     own: !shared,
   };
