@@ -67,9 +67,19 @@ export interface CliReport {
     }[];
   };
   readonly plan?: {
+    readonly guarantee?: { readonly kind: string } | null;
     readonly stages: readonly {
       readonly steps: readonly { readonly verb: string; readonly nodes: readonly string[] }[];
     }[];
+    readonly guarantee: {
+      readonly kind: string;
+      readonly basis: string;
+      readonly primary: string | null;
+      readonly observedAt: string | null;
+      readonly distanceBytes: string | null;
+      readonly unreached: readonly string[];
+      readonly confirmers: readonly string[] | null;
+    } | null;
   };
   readonly steps?: readonly CliStep[];
   readonly next: readonly string[];

@@ -2,13 +2,12 @@
 // every process of the cluster and removes its directory, and so does the end of the test process.
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { makeSandbox } from "../../src/sandbox/make.ts";
 import { cutNodes, joinNodes } from "../../src/sandbox/network.ts";
 import { removeSandbox } from "../../src/sandbox/remove.ts";
@@ -25,13 +24,7 @@ import {
 import { serverOf } from "../../src/sandbox/state.ts";
 import { configOf } from "../../src/sandbox/topology-file.ts";
 import type { ClusterConfig } from "../../src/topology/node.ts";
-
-/** The checkout, also when this file runs from a folder that it was compiled to. */
-const repository = findRepository(dirname(fileURLToPath(import.meta.url)));
-
-function findRepository(folder: string): string {
-  return existsSync(join(folder, "package-lock.json")) ? folder : findRepository(dirname(folder));
-}
+import { repository } from "./repository.ts";
 
 /** Where the server programs of a major are resolved from. */
 export const serverPackage = (major: number): string =>

@@ -3,14 +3,18 @@
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { repository } from "./repository.ts";
 
-export const entryPoint = new URL("../../bin/remaster.js", import.meta.url).pathname;
+export const entryPoint = join(repository, "bin", "remaster.js");
 
 export interface ProgramOptions {
   /** Beside PATH and HOME; nothing else of our own environment is passed on. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly nodeArguments?: readonly string[];
+  /** Told at once. */
+  readonly onStart?: (child: ReturnType<typeof spawn>) => void;
   /** Told every chunk of stdout as it comes. */
   readonly onOutput?: (child: ReturnType<typeof spawn>, stdout: string) => void;
   /** Told what stderr holds so far, at every chunk. */
@@ -29,7 +33,7 @@ export async function remaster(
   words: readonly string[],
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
-  if (!existsSync(new URL("../../dist/main.js", import.meta.url))) {
+  if (!existsSync(join(repository, "dist", "main.js"))) {
     throw new Error("dist/ is missing: npm run build");
   }
   const child = spawn(process.execPath, [...(options.nodeArguments ?? []), entryPoint, ...words], {
@@ -37,6 +41,7 @@ export async function remaster(
     env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  options.onStart?.(child);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
