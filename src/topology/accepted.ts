@@ -3,7 +3,7 @@
 // see); then the place where the timeline began tells the two apart.
 
 import { formatLsn, type Lsn, parseLsn } from "../wal/lsn.ts";
-import { compareHeld } from "../wal/position.ts";
+import { compareHeld, type Relation } from "../wal/position.ts";
 import {
   parseTimelineId,
   sameHistory,
@@ -49,7 +49,9 @@ export function startOf(history: TimelineHistory | null): Lsn | null {
 
 /**
  * Finds the accepted line among nodes. Its end is what the node on that timeline holds that went farthest: whoever
- * diverged from that has strayed; whoever is behind it, or went on from its end in a later promotion, has not.
+ * diverged from that has strayed; a standby that is behind it, or whoever went on from its end in a later promotion, has
+ * not. But where a primary is on that timeline, no promotion went on from it; and a primary that is behind parts from it
+ * with the next record that it writes.
  */
 export function findAcceptedLine(
   accepted: AcceptedTimeline,
@@ -71,8 +73,17 @@ export function findAcceptedLine(
     return { ...accepted, standing: "ambiguous", strays: [] };
   }
   const end = own.reduce((best, node) => (holdsMore(node, best) ? node : best));
-  const strays = nodes.filter((node) => compareHeld(node, end, histories).relation === "diverged");
+  const isLed = own.some((node) => node.role === "primary");
+  const strays = nodes.filter((node) => {
+    if (own.includes(node)) return false;
+    const { relation } = compareHeld(node, end, histories);
+    return relation === "diverged" || (relation === "ahead" ? isLed : leadsBehind(node, relation));
+  });
   return { ...accepted, standing: "found", strays: strays.map((node) => node.name) };
+}
+
+function leadsBehind({ role }: ReachedNode, relation: Relation): boolean {
+  return role === "primary" && relation !== "unknown";
 }
 
 /** A history that could not be read contradicts nobody. */
