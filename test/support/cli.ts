@@ -67,7 +67,6 @@ export interface CliReport {
     }[];
   };
   readonly plan?: {
-    readonly guarantee?: { readonly kind: string } | null;
     readonly stages: readonly {
       readonly steps: readonly { readonly verb: string; readonly nodes: readonly string[] }[];
     }[];
