@@ -104,7 +104,7 @@ _remaster_quiesce() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --cancel-queries -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --cancel-queries -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -136,7 +136,7 @@ _remaster_unquiesce() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -176,7 +176,7 @@ _remaster_exchange() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --from -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --from -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -213,7 +213,7 @@ _remaster_promote() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --require --patience --accept-data-loss -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --require --patience --accept-data-loss -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -249,7 +249,7 @@ _remaster_repoint() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --all --no-wait -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --all --no-wait -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -281,7 +281,7 @@ _remaster_stop() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -317,7 +317,7 @@ _remaster_heal() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -353,7 +353,7 @@ _remaster_drop_slot() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --slot -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --slot -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -393,7 +393,7 @@ _remaster_failover() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --patience -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --patience -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -422,9 +422,37 @@ _remaster_undo() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
+}
+
+_remaster_lock() {
+  case "$1" in
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    *) : ;;
+  esac
 }
 
 _remaster_sandbox() {
@@ -611,11 +639,12 @@ _remaster() {
     drop-slot) _remaster_drop_slot "$previous" "$count" ;;
     failover) _remaster_failover "$previous" "$count" ;;
     undo) _remaster_undo "$previous" "$count" ;;
+    lock) _remaster_lock "$previous" "$count" ;;
     sandbox) _remaster_sandbox "$previous" "$count" ;;
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -638,7 +667,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion help
       fi
       ;;
   esac

@@ -36,6 +36,10 @@ async function run(): Promise<void> {
   };
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
+    if (edge.state.passOn !== null) {
+      edge.state.passOn(signal);
+      return;
+    }
     signals += 1;
     const answer = answerSignal(signals, signal, edge.state);
     if (answer.kind === "at-once") return endAtOnce(stoppedAtOnce(edge.state));

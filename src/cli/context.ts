@@ -4,6 +4,7 @@
 import { dirname, join, resolve } from "node:path";
 import type { Context } from "../commands/context.ts";
 import { pause, startDeadline } from "./deadline.ts";
+import { type LockWish, lockVariable } from "./lock.ts";
 import { createOperator } from "./operator.ts";
 import type { GlobalOptions } from "./program.ts";
 import { newRunState } from "./ending.ts";
@@ -20,6 +21,8 @@ export interface Wiring {
 export function createContext(wanted: {
   readonly options: GlobalOptions;
   readonly typed: Typed;
+  /** The verb under whose name the lock of the cluster is taken; null for one that changes nothing. */
+  readonly locksFor: string | null;
   readonly edge: Edge;
 }): Wiring {
   const { options, typed, edge } = wanted;
@@ -36,7 +39,14 @@ export function createContext(wanted: {
     if (options.quiet) edge.stderr.write(`${line}\n`);
     else say(line);
   };
-  const servers = createServers({ options, edge, deadline, say, progress: follow });
+  const servers = createServers({
+    options,
+    edge,
+    deadline,
+    lock: lockWish(wanted),
+    say,
+    progress: follow,
+  });
   const context: Context = {
     options: {
       dryRun: options.dryRun,
@@ -62,6 +72,15 @@ export function createContext(wanted: {
       }
     },
     lastSeen: servers.lastSeen,
+    lock: async () => {
+      progress.waiting("taking the lock of the cluster");
+      try {
+        return await servers.lock();
+      } finally {
+        progress.rest();
+      }
+    },
+    runLocked: servers.runLocked,
     execute: async (plan) => {
       try {
         return await servers.execute(plan);
@@ -93,6 +112,13 @@ export function createContext(wanted: {
   };
 }
 
+/** A dry run and a script change nothing, and stand in nobody's way. */
+function lockWish({ options, locksFor }: Parameters<typeof createContext>[0]): LockWish | null {
+  if (locksFor === null || options.dryRun || options.script) return null;
+  const when = options.yes || locksFor === "lock" ? "opening" : "asked";
+  return { verb: locksFor, when, rival: options.takeOver ? "end" : "refuse" };
+}
+
 /** One run inside another, on another cluster: what it writes down stays beside that cluster's topology file. */
 async function runOnConfig<T>(
   outer: Parameters<typeof createContext>[0],
@@ -102,10 +128,15 @@ async function runOnConfig<T>(
   const { context, close } = createContext({
     options: { ...outer.options, config: file, cluster: null, dsn: null, yes: true },
     typed: outer.typed,
+    locksFor: "rehearse",
     edge: {
       ...outer.edge,
       state: newRunState(),
-      env: { ...outer.edge.env, XDG_STATE_HOME: join(dirname(file), "state") },
+      env: {
+        ...outer.edge.env,
+        [lockVariable]: undefined,
+        XDG_STATE_HOME: join(dirname(file), "state"),
+      },
     },
   });
   try {

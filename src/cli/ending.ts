@@ -21,10 +21,12 @@ export interface RunState {
   next: readonly string[];
   /** Says one line beside whatever stands on the terminal; null before there is a verb. */
   say: ((line: string) => void) | null;
+  /** Takes every signal, while a command runs in our place. */
+  passOn: ((signal: NodeJS.Signals) => void) | null;
 }
 
 export function newRunState(): RunState {
-  return { verb: null, json: false, changing: false, next: [], say: null };
+  return { verb: null, json: false, changing: false, next: [], say: null, passOn: null };
 }
 
 /** What a signal does: end the run at the next safe place, say that this is under way, or end it at once. */
@@ -102,9 +104,9 @@ function lastReport(state: RunState, { outcome, summary, hint }: LastWords): str
 /** The report could not be written (a full disk): the status of a change stands, any other becomes `config`. */
 export function unwritable(
   error: Error,
-  exitCode: ExitCode,
+  exitCode: number,
   state: RunState,
-): { readonly stderr: string; readonly exitCode: ExitCode } {
+): { readonly stderr: string; readonly exitCode: number } {
   return {
     stderr: `remaster: cannot write to stdout: ${error.message}\n`,
     exitCode: exitCode === exitTable.done && !state.changing ? exitTable.config : exitCode,

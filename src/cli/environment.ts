@@ -11,6 +11,10 @@ export const environment: readonly Told[] = [
     name: "PGHOST, PGPORT, PGUSER, PGPASSFILE, PGSERVICE, PGSSLMODE, ...",
     text: "As for libpq: they stand below what the topology file says of a node. A password is taken from the passfile or PGPASSWORD, never from the command line.",
   },
+  {
+    name: "REMASTER_LOCK",
+    text: "Set by `remaster lock` for the command that it runs: the name of the run that holds the lock of the cluster, which the verbs in that command share. It is no secret, and counts only where the servers bear it out.",
+  },
   { name: "NO_COLOR", text: "No colours, where it is set to anything." },
   { name: "FORCE_COLOR", text: "Colours also where the output is no terminal; 0 means none." },
   {

@@ -49,6 +49,7 @@ export function renderVerbHelp(definition: VerbDefinition): string {
 /** `remaster repoint NODE... --to NODE [OPTIONS]`. */
 export function usageLine(definition: VerbDefinition): string {
   const words = definition.arguments.map((argument) => {
+    if (argument.afterDashes === true) return `-- ${argument.name.toUpperCase()} [ARG...]`;
     const choices = argument.choices ?? [];
     const listed = choices.length > 0 && choices.length <= 4;
     const name = listed ? choices.join("|") : argument.name.toUpperCase();
@@ -58,7 +59,9 @@ export function usageLine(definition: VerbDefinition): string {
   const required = definition.options
     .filter((option) => option.type === "value" && option.required === true)
     .map((option) => optionHead(option).replace(/^-\w, /, ""));
-  return ["remaster", definition.name, ...words, ...required, "[OPTIONS]"].join(" ");
+  const command = words.filter((word) => word.startsWith("-- "));
+  const others = words.filter((word) => !word.startsWith("-- "));
+  return ["remaster", definition.name, ...others, ...required, "[OPTIONS]", ...command].join(" ");
 }
 
 /** `-f, --config FILE`. */

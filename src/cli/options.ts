@@ -78,6 +78,14 @@ export const globalOptions: readonly OptionDefinition[] = [
   },
 ];
 
+export const takeOverOption: OptionDefinition = {
+  type: "flag",
+  flag: "take-over",
+  detail:
+    "Where another run holds the lock of the cluster, end it: its sessions are ended on every node (pg_terminate_backend, which takes the same role or pg_signal_backend), and it stops where it stands, taking nothing back. Then this run goes on from what the servers show.",
+  summary: "end the run that holds the lock of the cluster",
+};
+
 export const changeOptions: readonly OptionDefinition[] = [
   {
     type: "flag",
@@ -110,6 +118,7 @@ export const changeOptions: readonly OptionDefinition[] = [
       "Go on although Patroni, repmgrd or another program manages the cluster. It may promote, repoint or restart nodes on its own meanwhile, and take back what is done: pause it first.",
     summary: "go on beside another program that manages the cluster",
   },
+  takeOverOption,
 ];
 
 export const helpOption: OptionDefinition = {
@@ -131,6 +140,7 @@ export function optionsOf(definition: VerbDefinition): readonly OptionDefinition
   return [
     ...definition.options,
     ...(definition.changes ? changeOptions : []),
+    ...(definition.locks === true ? [takeOverOption] : []),
     ...commonOptions(definition),
   ];
 }

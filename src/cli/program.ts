@@ -30,6 +30,7 @@ export interface GlobalOptions {
   readonly yes: boolean;
   readonly acceptTimeline: AcceptedTimeline | null;
   readonly overrideManager: boolean;
+  readonly takeOver: boolean;
 }
 
 export interface Invocation {
@@ -45,11 +46,24 @@ export function parseInvocation(definition: VerbDefinition, words: readonly stri
   } catch (error) {
     throw usageOf(error, definition);
   }
+  checkDashes(definition, command, words);
   const input = {
     arguments: readArguments(definition, command),
     options: readOptions(definition, command),
   };
   return { input, options: globalOptionsOf(input) };
+}
+
+/** Without them, an option of the command would be taken for one of ours. */
+function checkDashes(definition: VerbDefinition, command: Command, words: readonly string[]): void {
+  const argument = definition.arguments.find((each) => each.afterDashes === true);
+  if (argument === undefined || command.args.length === 0) return;
+  const dashes = words.indexOf("--");
+  if (dashes !== -1 && command.args.length === words.length - dashes - 1) return;
+  throw new UsageError(
+    `${definition.name} wants -- before ${argument.name.toUpperCase()}`,
+    `see remaster ${definition.name} --help`,
+  );
 }
 
 function commandOf(definition: VerbDefinition): Command {
@@ -178,6 +192,7 @@ function globalOptionsOf({ options }: Input): GlobalOptions {
     yes: set("yes"),
     acceptTimeline: parseAcceptedTimeline(text("accept-timeline") ?? ""),
     overrideManager: set("override-manager"),
+    takeOver: set("take-over"),
   };
 }
 

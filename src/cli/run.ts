@@ -3,7 +3,7 @@
 
 import type { Context } from "../commands/context.ts";
 import type { Input, VerbDefinition } from "../commands/define.ts";
-import { type ExitCode, exitTable, RemasterError, UsageError } from "../errors.ts";
+import { exitTable, RemasterError, UsageError } from "../errors.ts";
 import type { Report } from "../plan/report.ts";
 import type { RunState } from "./ending.ts";
 import type { GlobalOptions } from "./program.ts";
@@ -34,7 +34,7 @@ export interface Edge {
 }
 
 /** Runs a command line (without node and script) to its exit status. Throws only what is a bug before a verb is known. */
-export async function runProgram(argv: readonly string[], edge: Edge): Promise<ExitCode> {
+export async function runProgram(argv: readonly string[], edge: Edge): Promise<number> {
   try {
     const words = splitWords(argv);
     if (words.version) return await printVersion(edge);
@@ -47,13 +47,13 @@ export async function runProgram(argv: readonly string[], edge: Edge): Promise<E
   }
 }
 
-async function printVersion(edge: Edge): Promise<ExitCode> {
+async function printVersion(edge: Edge): Promise<number> {
   const { readVersion } = await import("./version.ts");
   edge.stdout.write(`${readVersion()}\n`);
   return exitTable.done;
 }
 
-async function printHelp(words: Words, edge: Edge): Promise<ExitCode> {
+async function printHelp(words: Words, edge: Edge): Promise<number> {
   const topic =
     words.verb === "help" ? (words.rest.find((word) => !word.startsWith("-")) ?? null) : words.verb;
   const { renderProgramHelp, renderVerbHelp } = await import("./help.ts");
@@ -81,7 +81,7 @@ async function loadVerb(name: string, words: Words): Promise<VerbDefinition> {
   return findVerb(name, words.strayOption);
 }
 
-async function runVerb(name: string, words: Words, edge: Edge): Promise<ExitCode> {
+async function runVerb(name: string, words: Words, edge: Edge): Promise<number> {
   const definition = await loadVerb(name, words);
   const { parseInvocation } = await import("./program.ts");
   const { input, options } = parseInvocation(definition, words.rest);
@@ -90,13 +90,18 @@ async function runVerb(name: string, words: Words, edge: Edge): Promise<ExitCode
   const typed = await typedWords(definition, input);
   if (definition.changes) edge.state.next = [typed.again, typed.command("undo")];
   const { createContext } = await import("./context.ts");
-  const { context, close } = createContext({ options, typed, edge });
+  const { context, close } = createContext({
+    options,
+    typed,
+    locksFor: definition.changes || definition.locks === true ? name : null,
+    edge,
+  });
   try {
     const report = await runDefinition(definition, input, context).catch((error: unknown) =>
       reportOf(error, { definition, context, words, edge }),
     );
     await printReport(report, options, edge);
-    return exitTable[report.outcome];
+    return report.exitStatus ?? exitTable[report.outcome];
   } finally {
     await close();
   }
@@ -168,7 +173,7 @@ async function lookOf(output: Output, options: GlobalOptions, edge: Edge) {
   });
 }
 
-function usage(error: UsageError, edge: Edge): ExitCode {
+function usage(error: UsageError, edge: Edge): number {
   edge.stderr.write(`remaster: ${error.message}\n`);
   if (error.hint !== undefined) edge.stderr.write(`hint: ${error.hint}\n`);
   return exitTable.usage;

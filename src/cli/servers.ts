@@ -5,9 +5,11 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../commands/context.ts";
 import type { ProgressEvent } from "../execute/run.ts";
+import type { ClusterLock } from "../postgres/cluster-lock.ts";
 import type { Sessions } from "../postgres/sessions.ts";
 import type { ClusterConfig } from "../topology/node.ts";
 import type { Deadline } from "./deadline.ts";
+import { createLock, type LockWish } from "./lock.ts";
 import type { GlobalOptions } from "./program.ts";
 import { createRecollection } from "./recollection.ts";
 import type { Edge } from "./run.ts";
@@ -19,11 +21,14 @@ export interface ServersWish {
   readonly options: GlobalOptions;
   readonly edge: Edge;
   readonly deadline: Deadline;
+  /** Null for a verb that changes nothing. */
+  readonly lock: LockWish | null;
   say(line: string): void;
   progress(event: ProgressEvent): void;
 }
 
-export interface Servers extends Pick<Context, "cluster" | "observe" | "lastSeen" | "execute"> {
+export interface Servers
+  extends Pick<Context, "cluster" | "observe" | "lastSeen" | "lock" | "runLocked" | "execute"> {
   /** Ends all sessions. Never throws. */
   close(): Promise<void>;
 }
@@ -37,6 +42,7 @@ export function createServers(wish: ServersWish): Servers {
   const { edge, deadline } = wish;
   let config: Promise<ClusterConfig> | null = null;
   let sessions: Sessions | null = null;
+  let locking: { readonly lock: ClusterLock; readonly token: string } | null = null;
 
   const cluster = (): Promise<ClusterConfig> => {
     config ??= loadConfig(wish);
@@ -48,7 +54,9 @@ export function createServers(wish: ServersWish): Servers {
       import("../postgres/sessions.ts"),
       cluster(),
     ]);
-    sessions ??= new Open({ config: loaded, timeoutMs: lookMs, now: () => edge.now() });
+    if (wish.lock !== null) locking ??= await createLock(loaded, wish.lock, edge.env);
+    const lock = locking?.lock ?? null;
+    sessions ??= new Open({ config: loaded, timeoutMs: lookMs, now: () => edge.now(), lock });
     return sessions;
   };
   const recollection = createRecollection({
@@ -69,6 +77,21 @@ export function createServers(wish: ServersWish): Servers {
       return seen;
     },
     lastSeen: () => recollection.recall(),
+    lock: async () => {
+      const open = await openSessions();
+      if (locking === null) throw new Error("the verb takes no lock");
+      return locking.lock.take((name) => open.session(name), {
+        timeoutMs: deadline.remainingMs(),
+        signal: deadline.signal,
+      });
+    },
+    runLocked: async (command) => {
+      if (locking?.lock.held !== true) throw new Error("the lock of the cluster is not held");
+      const { runLocked } = await import("./locked.ts");
+      const { say } = wish;
+      const run = { command, ...locking, edge, say };
+      return deadline.hold(() => runLocked(run));
+    },
     execute: async (plan) => {
       const [{ executePlan }, { openJournal }, open, loaded] = await Promise.all([
         import("../execute/execute.ts"),
@@ -76,6 +99,9 @@ export function createServers(wish: ServersWish): Servers {
         openSessions(),
         cluster(),
       ]);
+      const lock = locking?.lock;
+      if (lock?.held !== true)
+        throw new Error("nothing is changed without the lock of the cluster");
       edge.state.changing = true;
       const journal = openJournal({
         directory: journalDirectory(edge.env),
@@ -90,6 +116,7 @@ export function createServers(wish: ServersWish): Servers {
       return executePlan(plan, {
         config: loaded,
         sessions: open,
+        lock,
         journal,
         interrupt: edge.interrupt,
         now: () => edge.now(),

@@ -162,6 +162,8 @@ function summaryOf(
       return "it did not work; what had been done was taken back";
     case "incomplete":
       return "not finished: the steps and findings say what holds";
+    case "refused":
+      return "the lock of the cluster was lost before the first change; nothing was changed";
   }
 }
 
@@ -248,15 +250,36 @@ async function consentAndCarryOut(
 ): Promise<Report> {
   const stopped = await consent(change, plan, context);
   if (stopped !== null) return withoutConsent(change, topology, plan, stopped);
-  if (!context.options.yes && !(await isStillThePlan(change, plan, context))) {
-    const findings = [factsChanged];
-    return refusalReport(change, topology, { kind: "refused", outcome: "refused", findings });
+  if (!context.options.yes) {
+    const lock = await context.lock();
+    if (lock.kind === "refused") return lockRefusal(change, topology, lock.findings);
+    if (!(await isStillThePlan(change, plan, context))) {
+      const findings = [factsChanged];
+      return refusalReport(change, topology, { kind: "refused", outcome: "refused", findings });
+    }
   }
   return carryOut(change, topology, plan, context);
 }
 
-export async function runChange(change: Change, context: Context): Promise<Report> {
+function lockRefusal(change: Change, topology: Topology, findings: readonly Finding[]): Report {
+  return refusalReport(change, topology, { kind: "refused", outcome: "refused", findings });
+}
+
+/** Where nobody will be asked, what is seen is seen under the lock: nobody else changes it any more. */
+async function lookToChange(
+  context: Context,
+): Promise<{ readonly topology: Topology; readonly locked: readonly Finding[] }> {
+  const { yes, dryRun, script } = context.options;
   const topology = await observeTopology(context);
+  if (!yes || dryRun || script) return { topology, locked: [] };
+  const lock = await context.lock();
+  if (lock.kind === "refused") return { topology, locked: lock.findings };
+  return { topology: lock.late ? await observeTopology(context) : topology, locked: [] };
+}
+
+export async function runChange(change: Change, context: Context): Promise<Report> {
+  const { topology, locked } = await lookToChange(context);
+  if (locked.length > 0) return lockRefusal(change, topology, locked);
   const decision = await decide(change, topology, context);
   switch (decision.kind) {
     case "refused":

@@ -11,12 +11,27 @@ import type { SandboxApi } from "./sandbox-api.ts";
 
 /** How a run of a plan ended. */
 export interface Execution {
-  /** `done`: every required step holds. `undone`, `incomplete`: as in the exit table. `declined`: interrupted before the first change. */
-  readonly outcome: "done" | "undone" | "incomplete" | "declined";
+  /** `done`: every required step holds. `undone`, `incomplete`: as in the exit table. `declined`: interrupted before the first change. `refused`: the lock was lost before it. */
+  readonly outcome: "done" | "undone" | "incomplete" | "declined" | "refused";
   readonly steps: readonly StepResult[];
   /** Best-effort steps that failed, and what the performers learned. */
   readonly findings: readonly Finding[];
   readonly timings: Readonly<Record<string, number>>;
+}
+
+/** `late`: somebody else may have changed something since the last look. */
+export type LockAnswer =
+  | { readonly kind: "held"; readonly late: boolean; readonly nodes: readonly string[] }
+  | { readonly kind: "refused"; readonly findings: readonly Finding[] };
+
+/** How a command ended that ran under the lock. */
+export interface CommandEnd {
+  /** As a shell tells it. */
+  readonly exitStatus: number;
+  /** Why it could not be run at all. */
+  readonly notRun: string | null;
+  /** The lock was lost meanwhile. */
+  readonly lost: Finding | null;
 }
 
 /** Global options, as the verb may need them. */
@@ -59,7 +74,11 @@ export interface Context {
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** What was seen of the cluster before, this run's looks at all nodes included; null where nothing was. */
   lastSeen(): Promise<LastSeen | null>;
-  /** Carry a plan out: the only way a verb changes a server. */
+  /** Takes the lock of the cluster on every node that lets us in, or nowhere; it is held until the run ends. */
+  lock(): Promise<LockAnswer>;
+  /** Runs a command of the operator's in our place at the terminal, under the lock; the deadline stands still. */
+  runLocked(command: readonly string[]): Promise<CommandEnd>;
+  /** Carry a plan out, under the lock: the only way a verb changes a server. */
   execute(plan: Plan): Promise<Execution>;
   /** Command lines for the operator to type next, on the same cluster in the same place. */
   readonly typed: {

@@ -52,6 +52,8 @@ export interface ArgumentDefinition {
   readonly variadic: boolean;
   /** Fixed choices, for sub-verbs such as `sandbox up`. */
   readonly choices?: readonly string[];
+  /** Stands after `--`, so that options in it are its own. The last one only. */
+  readonly afterDashes?: true;
 }
 
 /** What run receives: raw text per argument and option, already checked for presence, choices and kind. */
@@ -78,6 +80,8 @@ export interface VerbDefinition {
   readonly examples: readonly Example[];
   /** It changes servers: gets --dry-run, --script, --yes, and refuses without a terminal and without --yes. */
   readonly changes: boolean;
+  /** It changes nothing by itself, and takes the lock of the cluster all the same. */
+  readonly locks?: true;
   /** It needs no topology file (sandbox, rehearse). */
   readonly standalone?: boolean;
   /** What --timeout is when it is not given (`2m`); 30 seconds otherwise. */

@@ -49,6 +49,7 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./failover.ts")).failover,
   },
   { name: "undo", group: "compose", load: async () => (await import("./undo.ts")).undo },
+  { name: "lock", group: "compose", load: async () => (await import("./lock.ts")).lock },
   {
     name: "sandbox",
     group: "practise",

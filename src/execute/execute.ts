@@ -3,11 +3,13 @@
 
 import { setTimeout } from "node:timers/promises";
 import type { Plan } from "../plan/plan.ts";
+import type { ClusterLock } from "../postgres/cluster-lock.ts";
 import type { Sessions } from "../postgres/sessions.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ClusterConfig } from "../topology/node.ts";
 import type { Journal } from "./journal.ts";
 import { limitSession } from "./limits.ts";
+import { watchLock } from "./lock-watch.ts";
 import { createPerformers } from "./performers.ts";
 import { type ProgressEvent, type RunResult, runPlan } from "./run.ts";
 import type { World } from "./world.ts";
@@ -15,6 +17,9 @@ import type { World } from "./world.ts";
 export interface ExecuteOptions {
   readonly config: ClusterConfig;
   readonly sessions: Sessions;
+  /** Held, for as long as nobody takes it. */
+  readonly lock: ClusterLock;
+  /** Closed by whoever opened it. */
   readonly journal: Journal;
   /** The operator's interrupt, not the end of the run's time. */
   readonly interrupt: AbortSignal;
@@ -63,9 +68,13 @@ function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): W
 /** Never throws for a server's sake. */
 export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
   const noted: Finding[] = [];
+  const watch = watchLock(options.lock);
   const world = makeWorld(
     options,
-    { signal: options.interrupt, remainingMs: () => options.remainingMs() },
+    {
+      signal: AbortSignal.any([options.interrupt, watch.signal]),
+      remainingMs: () => options.remainingMs(),
+    },
     noted,
   );
   const result = await runPlan(plan, world, {
@@ -74,15 +83,16 @@ export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<
     progress: (event) => {
       options.progress(event);
     },
+    lockLost: () => options.lock.check(),
     undoWorld: () => {
       const endsAt = options.now() + undoMs;
       const limits = {
-        signal: new AbortController().signal,
+        signal: watch.signal,
         remainingMs: () => Math.max(0, endsAt - options.now()),
       };
       return makeWorld(options, limits, noted);
     },
   });
-  await options.journal.close();
+  await watch.stop();
   return { ...result, findings: [...result.findings, ...noted] };
 }

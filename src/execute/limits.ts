@@ -19,6 +19,9 @@ export function limitSession(session: Session, remainingMs: () => number): Sessi
     get alive() {
       return session.alive;
     },
+    get endedWith() {
+      return session.endedWith;
+    },
     query,
     close: () => session.close(),
     [Symbol.asyncDispose]: () => session.close(),

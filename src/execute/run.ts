@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly progress: (event: ProgressEvent) => void;
   /** The world in which the undo runs: not interrupted, with its own deadline. */
   readonly undoWorld: () => World;
+  /** Why the lock of the cluster is no longer ours; null while it is. Asked before each act. */
+  readonly lockLost: () => Promise<Finding | null>;
 }
 
 export type ProgressEvent =
@@ -26,7 +28,8 @@ export type ProgressEvent =
   | { readonly kind: "step"; readonly result: StepResult };
 
 export interface RunResult {
-  readonly outcome: "done" | "undone" | "incomplete" | "declined";
+  /** `refused`: the lock was lost before the first change. */
+  readonly outcome: "done" | "undone" | "incomplete" | "declined" | "refused";
   readonly steps: readonly StepResult[];
   readonly findings: readonly Finding[];
   readonly timings: Readonly<Record<string, number>>;
@@ -96,6 +99,8 @@ async function performStep(
   } catch (error) {
     return end("failed", text(error), { touched: false });
   }
+  const lost = await options.lockLost();
+  if (lost !== null) return end("failed", lost.message, { touched: false });
   let unknown: string | null = null;
   try {
     await bound.act();
@@ -204,11 +209,16 @@ function failureFinding({ step, required, unknown, detail }: StepResult): Findin
   };
 }
 
+function reachedGoal({ result }: StepEnd): boolean {
+  return result.state === "done" || result.state === "already";
+}
+
 /** Carries a plan out. Never throws for a server's sake; the result says what holds. */
 export async function runPlan(plan: Plan, world: World, options: RunOptions): Promise<RunResult> {
   const ends: StepEnd[] = [];
   const timings: Record<string, number> = {};
   const startedAt = world.now();
+  let lost: Finding | null = null;
   const finish = (
     outcome: RunResult["outcome"],
     steps: readonly StepResult[],
@@ -216,29 +226,36 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
   ): RunResult => {
     timings["total"] = world.now() - startedAt;
     options.journal.write({ event: "run-ended", outcome, timings });
-    return { outcome, steps, findings: failureFindings([...causes, ...steps]), timings };
+    // What failed for want of the lock is said once.
+    const failed = [...causes, ...steps].filter(({ detail }) => detail !== lost?.message);
+    const findings = [...(lost === null ? [] : [lost]), ...failureFindings(failed)];
+    return { outcome, steps, findings, timings };
   };
 
   options.journal.write({ event: "run-began", plan });
   for (const [index, stage] of plan.stages.entries()) {
     const beforeReturn = plan.pointOfNoReturn === null || index < plan.pointOfNoReturn;
     const stageStartedAt = world.now();
+    const isLast = index === plan.stages.length - 1;
     let stageEnds: readonly StepEnd[] = [];
     if (!world.signal.aborted) {
       options.progress({ kind: "stage", stage, index });
       const isEdge = index === plan.pointOfNoReturn;
-      const isLast = index === plan.stages.length - 1;
       stageEnds = await performStage(stage, world, { ...options, isEdge, isLast });
       ends.push(...stageEnds);
       const verb = stage.steps[0]?.step.verb ?? "nothing";
       timings[`${String(index + 1)}-${verb}`] = world.now() - stageStartedAt;
     }
+    lost = await options.lockLost();
+    const unheld = lost !== null && !(isLast && stageEnds.every(reachedGoal));
     const failed = stageEnds.filter((end) => end.result.required && end.result.state === "failed");
-    if (failed.length === 0 && !world.signal.aborted) continue;
+    if (failed.length === 0 && !world.signal.aborted && !unheld) continue;
 
     const rest = skipped(plan.stages.slice(stageEnds.length === 0 ? index : index + 1));
     const results = ends.map((end) => end.result);
     const changed = ends.some((end) => end.touched);
+    // Whoever has the lock now may have built on what was done here: it is not taken back under their hands.
+    if (unheld) return finish(changed ? "incomplete" : "refused", [...results, ...rest]);
     // The promotion itself is the point of no return, but one that had no effect for certain can still be undone.
     const returnable = beforeReturn || stageEnds.every((end) => !end.touched);
     const passed = plan.pointOfNoReturn !== null && index > plan.pointOfNoReturn;

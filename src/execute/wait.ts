@@ -1,5 +1,6 @@
 // Waiting for a condition: the only kind of waiting there is here. Time comes from the world.
 
+import { LockLost } from "../postgres/cluster-lock.ts";
 import type { BoundStep, Holding } from "./performer.ts";
 import type { World } from "./world.ts";
 
@@ -17,7 +18,10 @@ async function look(step: BoundStep): Promise<Holding> {
   try {
     return await step.holds();
   } catch (error) {
-    return { holds: false, why: error instanceof Error ? error.message : String(error) };
+    const why = error instanceof Error ? error.message : String(error);
+    return error instanceof LockLost
+      ? { holds: false, why, hopeless: true }
+      : { holds: false, why };
   }
 }
 

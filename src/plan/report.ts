@@ -44,6 +44,8 @@ export interface Report {
   readonly next?: readonly string[];
   /** Lines of a verb whose output is its own (a script, SQL): printed to stdout as they are, instead of the rendering. */
   readonly text?: readonly string[];
+  /** The exit status in place of the outcome's: that of a command which was run for the operator. */
+  readonly exitStatus?: number;
   /** Further JSON fields of one verb alone (rehearse, sandbox), plain JSON values. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }

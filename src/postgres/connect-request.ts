@@ -1,6 +1,7 @@
 // What is asked of a connection, and what is the same for every host that is tried for it.
 
 import type { Conninfo } from "../conninfo/conninfo.ts";
+import type { Row } from "./session.ts";
 
 export interface ConnectOptions {
   /** Used where the connection string names none. */
@@ -13,10 +14,20 @@ export interface ConnectOptions {
   /** `none`: no first question to the server, so a pooler is not known for one. For a second connection beside one that
    * asked: a WAL sender's first SQL statement costs it its catalogue caches. */
   readonly greeting?: "none";
+  /** Settings of the session beyond our own, sent with the startup message. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Further columns of the first question, which cost no round trip of their own. */
+  readonly firstQuestion?: FirstQuestion;
   /** Default time limit of a statement, on both sides, milliseconds; 60 s when not given. */
   readonly statementTimeoutMs?: number;
   /** Where ~/.pgpass and ~/.postgresql are; the user's home directory when not given. */
   readonly home?: string;
+}
+
+export interface FirstQuestion {
+  /** A select list. `keyPid` is the process id of the cancel key: behind a pooler another one than pg_backend_pid(). */
+  columns(keyPid: number): string;
+  answered(row: Row): void;
 }
 
 /** Everything about one connection that does not change from host to host. */

@@ -42,7 +42,9 @@ export async function greet(
   // A physical replication connection knows no SQL.
   const { replication, greeting: wanted } = request.options;
   if (replication === "true" || wanted === "none") return { client, backendPid: keyPid, version };
-  const sql = version >= 140_000 ? greetingSince14 : greeting;
+  const own = version >= 140_000 ? greetingSince14 : greeting;
+  const { firstQuestion } = request.options;
+  const sql = firstQuestion === undefined ? own : `${own}, ${firstQuestion.columns(keyPid)}`;
   const facts = await attempt.step(client.query<Facts>(sql)).then(
     (result) => result.rows[0],
     (error: unknown) => {
@@ -51,7 +53,10 @@ export async function greet(
   );
   if (Number(facts?.pid) !== keyPid) throw pooler();
   const attributes = request.conninfo["target_session_attrs"] ?? "any";
-  if (facts !== undefined) checkTarget(facts, attributes);
+  if (facts !== undefined) {
+    checkTarget(facts, attributes);
+    firstQuestion?.answered({ ...facts });
+  }
   return { client, backendPid: keyPid, version };
 }
 

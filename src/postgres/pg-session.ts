@@ -31,6 +31,7 @@ export class PgSession implements Session {
   readonly #opened: OpenedClient;
   readonly #timeoutMs: number;
   #lost: string | null = null;
+  #endedWith: string | null = null;
   #last: Promise<unknown> = Promise.resolve();
   /** Of a session that was broken off: over once its server has been asked to stop. */
   #leaving: Promise<void> | null = null;
@@ -41,6 +42,7 @@ export class PgSession implements Session {
     this.version = opened.version;
     this.#timeoutMs = options.timeoutMs;
     opened.client.on("error", (error) => {
+      this.#endedWith ??= serverFields(error).code;
       this.#lost ??= error.message;
     });
     opened.client.on("end", () => {
@@ -50,6 +52,10 @@ export class PgSession implements Session {
 
   get alive(): boolean {
     return this.#lost === null;
+  }
+
+  get endedWith(): string | null {
+    return this.#endedWith;
   }
 
   async query(
@@ -116,6 +122,7 @@ export class PgSession implements Session {
       return new ConnectionLost(`the connection was lost: ${error.message}`, { cause: error });
     }
     if (severity === "FATAL" || severity === "PANIC") {
+      this.#endedWith ??= code;
       this.#lost ??= error.message;
       return new ConnectionLost(`the server ended the connection: ${error.message} (${code})`, {
         cause: error,

@@ -16,6 +16,8 @@ export interface Session {
   readonly version: number;
   /** False once the connection was lost or closed. */
   readonly alive: boolean;
+  /** SQLSTATE with which the server ended the connection; null while it lives, and where it just went away. */
+  readonly endedWith: string | null;
   /** One statement. Throws QueryError (the server's error, with SQLSTATE) or ConnectionLost. */
   query(
     sql: string,

@@ -2,6 +2,7 @@
 // when it is next asked for. Two askers at the same moment share one attempt. Ends all of them when disposed of.
 
 import type { ClusterConfig, NodeConfig, Observation } from "../topology/node.ts";
+import { type ClusterLock, LockLost } from "./cluster-lock.ts";
 import { connect } from "./connect.ts";
 import { ownApplicationName } from "./observe-sql.ts";
 import { observeNode } from "./observe.ts";
@@ -13,6 +14,8 @@ export interface SessionsOptions {
   readonly timeoutMs: number;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Where the run takes the lock of its cluster: every session is one that holds it. */
+  readonly lock: ClusterLock | null;
 }
 
 export class Sessions {
@@ -36,8 +39,15 @@ export class Sessions {
     return Promise.all(nodes.map((node) => this.#look(node, signal)));
   }
 
-  /** An open session; throws ConnectFailure where the node does not let us in. */
+  /** An open session; throws ConnectFailure where the node does not let us in, LockLost where nothing may be done any more. */
   async session(name: string): Promise<Session> {
+    const session = await this.#session(name);
+    const lost = this.#options.lock?.lost ?? null;
+    if (lost !== null) throw new LockLost(lost);
+    return session;
+  }
+
+  async #session(name: string): Promise<Session> {
     const open = this.#live(name);
     if (open !== null) return open;
     const opening = this.#opening.get(name) ?? this.#connect(name);
@@ -76,10 +86,14 @@ export class Sessions {
   #connect(name: string): Promise<Session> {
     const node = this.#options.config.nodes.find((each) => each.name === name);
     if (node === undefined) throw new Error(`no node ${name} in the topology file`);
-    return connect(node.conninfo, {
-      applicationName: ownApplicationName,
-      timeoutMs: this.#options.timeoutMs,
-    });
+    return this.#openTo(node, null);
+  }
+
+  #openTo(node: NodeConfig, signal: AbortSignal | null): Promise<Session> {
+    const { lock, timeoutMs } = this.#options;
+    const limits = { timeoutMs, ...(signal === null ? {} : { signal }) };
+    if (lock !== null) return lock.connect(node, limits);
+    return connect(node.conninfo, { ...limits, applicationName: ownApplicationName });
   }
 
   async #look(node: NodeConfig, signal: AbortSignal | null): Promise<Observation> {
@@ -88,7 +102,7 @@ export class Sessions {
       timeoutMs: this.#options.timeoutMs,
       now: () => this.#options.now(),
       ...(signal === null ? {} : { signal }),
-      ...(open === null ? {} : { session: open }),
+      ...(open === null ? { open: () => this.#openTo(node, signal) } : { session: open }),
     });
     this.#seen.set(node.name, observation);
     if (session === null) this.#open.delete(node.name);

@@ -25,6 +25,7 @@ export function startupParameters(request: Request): Readonly<Record<string, str
     TimeZone: "UTC",
     bytea_output: "hex",
     extra_float_digits: "1",
+    ...options.settings,
   };
 }
 

@@ -53,6 +53,14 @@ export const refusalCatalogue = {
   "no-control": "The verb needs the node's `control` in the topology file, and there is none.",
   "facts-changed":
     "Between the plan that was shown and the answer to the question the cluster changed, so that another plan would be made now.",
+  locked:
+    "Another run of remaster holds the lock of the cluster: one operator at a time. The message names who it is, from where and since when. It is a session lock in the database `postgres` of every reachable node, and ends with its run; of an operator whose machine vanished, within 30 seconds. --take-over ends it at once.",
+  "lock-lost":
+    "The run no longer holds the lock of the cluster: its session on a node that is still there was ended, by --take-over or by hand, or it was cut off so long that somebody else may have been at work. It stops where it stands, and takes nothing back: the cluster may be another operator's now.",
+  "lock-unavailable":
+    "The lock of the cluster cannot be taken on a node that can be reached. It is in the database `postgres` of each node, to which the role must be able to connect.",
+  "through-pooler":
+    "A connection pooler answers in a node's place. A lock that is taken through it belongs to nobody, and what is asked of it may be answered by another server.",
   "needs-yes": "The verb changes servers, and there is neither a terminal to ask on nor --yes.",
   "torn-tail-repair":
     "What was done, or is left to be done by hand, about the torn end of a standby's WAL: it is cut off at the switchpoint while the server is stopped. The files are kept as they were.",

@@ -59,7 +59,11 @@ describe.each(verbs)("$name", ({ name, definition }) => {
     const positional = definition.arguments
       .filter((argument) => argument.required)
       .map((argument) => argument.choices?.[0] ?? "n1");
-    expect(() => parseInvocation(definition, [...positional, ...required])).not.toThrow();
+    const dashes = definition.arguments.some(({ afterDashes }) => afterDashes === true)
+      ? ["--"]
+      : [];
+    const words = [...required, ...dashes, ...positional];
+    expect(() => parseInvocation(definition, words)).not.toThrow();
   });
 
   test.each(definition.examples)("example: $command", ({ command }) => {

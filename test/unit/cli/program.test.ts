@@ -122,6 +122,7 @@ describe("a command line", () => {
       dryRun: false,
       script: false,
       yes: false,
+      takeOver: false,
     });
   });
 

@@ -25,6 +25,10 @@ function quiesce(node: string, required = true): PlannedStep {
   };
 }
 
+function unquiesce(node: string): PlannedStep {
+  return { step: { verb: "unquiesce", node }, required: true, undo: null };
+}
+
 function promote(node: string): PlannedStep {
   return { step: { verb: "promote", node, require: null }, required: true, undo: null };
 }
@@ -75,7 +79,16 @@ async function run(
         : Promise.resolve();
     },
   };
-  const verbs = ["quiesce", "unquiesce", "exchange", "promote", "repoint", "stop", "heal"] as const;
+  const verbs = [
+    "quiesce",
+    "unquiesce",
+    "exchange",
+    "promote",
+    "repoint",
+    "stop",
+    "heal",
+    "drop-slot",
+  ] as const;
   const performers = Object.fromEntries(
     verbs.map((verb) => [verb, performer]),
   ) as unknown as Performers;
@@ -99,6 +112,7 @@ async function run(
     performers,
     journal: noJournal,
     progress: () => undefined,
+    lockLost: () => Promise.resolve(null),
     undoWorld: () => world(new AbortController().signal, clock + 1000),
   });
   return { ...result, acts };
@@ -166,6 +180,14 @@ describe("a run", () => {
     expect(late.acts).toEqual(["quiesce n3", "promote n2"]);
     expect(states(late)).toEqual(["quiesce n3 done", "promote n2 failed", "repoint n3 skipped"]);
     expect(late.findings).toMatchObject([{ code: "promotion-unknown", node: "n2" }]);
+  });
+
+  test("what has no undo is not called undone", async () => {
+    const works = await run(plan([unquiesce("n2"), unquiesce("n3")], [quiesce("n4")]), {
+      behaviours: { n4: "fails" },
+    });
+    expect(states(works)).toEqual(["unquiesce n2 done", "unquiesce n3 done", "quiesce n4 undone"]);
+    expect(works.outcome).toBe("incomplete");
   });
 
   test("a promotion that was refused for certain is undone", async () => {
