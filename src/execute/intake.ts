@@ -2,7 +2,7 @@
 // process, never off the mark alone.
 
 import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
-import { unpoint } from "../postgres/follow.ts";
+import { isSettledElsewhere, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import { judgeQuiesce, quiesce, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
 import { readMarks } from "../conninfo/override.ts";
@@ -40,15 +40,17 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
   };
 }
 
-/** Takes away every mark: also that of a repoint which was not settled. */
+/** Takes away every mark, also that of a repoint which was not settled; and, as the undo of a run, what that run has settled. */
 export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceStep> {
   return {
     pollMs: 5,
 
     async holds(step, world) {
       const session = await world.session(step.node);
-      const { primaryConninfo } = await observePosition(session);
-      if (readMarks(primaryConninfo ?? "").repointing !== null) {
+      const look = await observePosition(session);
+      const before = memory.pointings.get(step.node);
+      const told = readMarks(look.primaryConninfo ?? "").repointing !== null;
+      if (told || (before !== undefined && isSettledElsewhere(look, before))) {
         return { holds: false, why: `${step.node} is still told of another upstream` };
       }
       return unquiesceHolds(session);

@@ -96,13 +96,22 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   return { done: true, before };
 }
 
-/** Takes a repoint that is not settled back, the slot name that came with it as well: a slot that the old upstream lacks
- * would keep the standby from streaming at all. The mark tells without the memory of who made it. */
+/** Whether the standby was led elsewhere and the setting is settled: no mark tells of it any more. */
+export function isSettledElsewhere(look: PositionLook, before: Pointing): boolean {
+  const conninfo = look.primaryConninfo ?? "";
+  const { base, repointing } = readMarks(conninfo);
+  if (repointing !== null || readSlotMark(conninfo).named) return false;
+  return base !== before.primaryConninfo || (look.primarySlotName ?? "") !== before.primarySlotName;
+}
+
+/** Takes a repoint back, the slot name that came with it as well: a slot that the old upstream lacks would keep the standby
+ * from streaming at all. The mark tells without the memory of who made it; of one that is settled only that memory does. */
 export async function unpoint(session: Session, before: Pointing | null): Promise<Acted> {
   const look = await observePosition(session);
   const marks = readMarks(look.primaryConninfo ?? "");
   const { named } = readSlotMark(look.primaryConninfo ?? "");
-  if (marks.repointing === null && !named) return acted;
+  const settled = before !== null && isSettledElsewhere(look, before);
+  if (marks.repointing === null && !named && !settled) return acted;
   const slotName = before?.primarySlotName ?? (named ? "" : (look.primarySlotName ?? ""));
   if (slotName !== look.primarySlotName) {
     const slotSet =

@@ -150,6 +150,15 @@ describe.each(testMajors)("repoint, PostgreSQL %d", (major) => {
     expect([status, stepsIn(report)]).toEqual([7, ["undone repoint n3 --to n2"]]);
     expect(allSettings(cluster)).toEqual(before);
     expect(await slotsOf(cluster, ["n2"])).toEqual(slots);
+
+    // One that followed, and whose setting was settled, comes back with it.
+    const both = await operator.change("repoint", "n3", "n4", "--to", "n2", "--timeout", "3");
+    expect([both.status, stepsIn(both.report)]).toEqual([
+      7,
+      ["undone repoint n3 --to n2", "undone repoint n4 --to n2"],
+    ]);
+    expect(allSettings(cluster)).toEqual(before);
+    expect(await slotsOf(cluster, ["n2"])).toEqual(slots);
     await expect.poll(edges, { timeout: 15_000 }).toEqual({ n2: "n1", n3: "n1", n4: "n1" });
     writeFileSync(hba, rules);
     await sql(server("n2"), "SELECT pg_reload_conf()");
