@@ -20,6 +20,7 @@ export const repoint: VerbDefinition = {
   summary: "give standbys another upstream and see them follow it",
   description: [
     "Makes the physical slot on the upstream first, then overrides host and port of the standby's primary_conninfo behind the old value, and settles the setting once the standby is seen to follow: on the upstream's timeline, its sender row streaming, and everything received that the upstream had when it was asked. Every keyword that still makes sense is kept. A standby that does not come to follow gets the old value back.",
+    "In the end the slot that remaster made for the standby on its old upstream is dropped there; one by any other name is left.",
     "Refuses before touching anything when a node cannot follow: another cluster, another history, WAL that the upstream no longer has, a cycle.",
     "A standby whose replay is held up is told, and follows once it has replayed.",
   ],

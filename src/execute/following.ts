@@ -37,7 +37,8 @@ function isTold({ primaryConninfo }: PositionLook, upstream: Address): boolean {
 
 async function follows(step: RepointStep, world: World): Promise<Holding> {
   const { standby, upstream } = await sessions(step, world);
-  return followState(standby, upstream, { slotName: null });
+  const address = nodeConfig(world, step.to).replication;
+  return followState(standby, upstream, { slotName: null, address });
 }
 
 async function tell(

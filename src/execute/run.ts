@@ -3,6 +3,7 @@
 // the run stops and says how to go on. An act is never repeated: where its outcome is unknown, the servers are asked.
 
 import type { Plan, PlannedStep, Stage } from "../plan/plan.ts";
+import { tellOfLeft } from "../plan/left-slots.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Step } from "../plan/step.ts";
 import type { Finding } from "../topology/finding.ts";
@@ -201,6 +202,7 @@ function failureFinding({ step, required, unknown, detail }: StepResult): Findin
       hint: `promote no other node; once ${node} answers, run the same verb again, which goes on with it`,
     };
   }
+  if (step.verb === "drop-slot" && !required) return tellOfLeft(step, why);
   return {
     code: "step-failed",
     severity: required ? "problem" : "warning",

@@ -15,6 +15,7 @@ import {
 } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
 import { standbysOf } from "../topology/structure.ts";
+import { leftSlots } from "./left-slots.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkTorn } from "./torn.ts";
@@ -119,7 +120,13 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
       { required: true },
     ),
   );
+  const left = request.until === "set" ? null : leftSlots(topology, nodes, to.name);
   return decidePlan("repoint", topology, {
-    stages: stage(`have them stream from ${to.name}`, steps),
+    stages: [
+      ...stage(`have them stream from ${to.name}`, steps),
+      ...stage("let go of the slots that they leave behind", left?.steps ?? []),
+    ],
+    noReturn: "drop-slot",
+    findings: left?.findings ?? [],
   });
 }

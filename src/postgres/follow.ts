@@ -13,6 +13,7 @@ import {
   readSlotMark,
 } from "../conninfo/override.ts";
 import { type SettleNote, settleConninfo } from "../conninfo/settle.ts";
+import { sameAddress } from "../topology/edges.ts";
 import type { WalReceiver } from "../topology/node.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import type { TimelineId } from "../wal/timeline.ts";
@@ -191,9 +192,8 @@ export async function followState(
 function connectedElsewhere(receiver: WalReceiver, address: Address | undefined): string | null {
   const { senderHost, senderPort } = receiver;
   if (address === undefined || senderHost === null || senderPort === null) return null;
-  if (senderPort === address.port && [address.host, address.hostaddr].includes(senderHost))
-    return null;
-  return `it receives from ${formatAddress({ host: senderHost, hostaddr: null, port: senderPort })}`;
+  const from = { host: senderHost, hostaddr: null, port: senderPort };
+  return sameAddress(from, address) ? null : `it receives from ${formatAddress(from)}`;
 }
 
 function notReceiving(look: PositionLook): Held {

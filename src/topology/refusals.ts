@@ -68,5 +68,7 @@ export const refusalCatalogue = {
     "Something else in primary_conninfo depends on the host that was replaced: a certificate's name, an entry of the passfile, a service.",
   "not-settled":
     "A step reached its goal, but what should have been tidied up after it was not: a mark or a slot of remaster may be left.",
+  "slot-left":
+    "The slot of a standby that was led elsewhere stays on its old upstream, where it could not be dropped. It holds WAL there until it is.",
   "step-failed": "A best-effort step failed; the message gives the reason.",
 } as const satisfies Record<string, string>;

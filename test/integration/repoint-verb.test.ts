@@ -20,6 +20,48 @@ async function conninfoOf(server: TestServer): Promise<Readonly<Record<string, s
   return parsed.conninfo;
 }
 
+describe.each(testMajors)("what a repoint leaves behind, PostgreSQL %d", (major) => {
+  test("the slot that remaster made goes, once nobody uses it; one of somebody's own stays", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const operator = operatorOf(cluster);
+    const slots = () => slotsOf(cluster, ["n1", "n2"]);
+    expect(await slots()).toEqual({ n1: ["n2", "n3"], n2: [] });
+    const move = async (to: string) =>
+      stepsIn((await operator.change("repoint", "n3", "--to", to)).report);
+    expect(await move("n2")).toEqual(["done repoint n3 --to n2"]);
+    expect(await slots()).toEqual({ n1: ["n2", "n3"], n2: ["n3"] });
+
+    const n3 = cluster.server("n3");
+    await sql(n3, "ALTER SYSTEM SET primary_slot_name = ''", "SELECT pg_reload_conf()");
+    await untilSees(cluster, ["n3"], { statement: "SHOW primary_slot_name", value: "" });
+    expect(await move("n1")).toEqual(["done repoint n3 --to n1"]);
+    expect(await slots()).toEqual({ n1: ["n2", "n3", "remaster_n3"], n2: ["n3"] });
+    expect(await move("n2")).toEqual([
+      "done repoint n3 --to n2",
+      "done drop-slot n1 --slot remaster_n3",
+    ]);
+    expect(await slots()).toEqual({ n1: ["n2", "n3"], n2: ["n3", "remaster_n3"] });
+    const { status, report } = await operator.ask("repoint", "n3", "--to", "n1", "--dry-run");
+    expect([status, report.plan?.stages.map(({ steps }) => steps[0]?.verb)]).toEqual([
+      0,
+      ["repoint", "drop-slot"],
+    ]);
+
+    // Gone for good, it cannot be asked.
+    await cluster.server("n2").kill();
+    const last = await operator.change("repoint", "n3", "--to", "n1");
+    expect([last.status, stepsIn(last.report)]).toEqual([0, ["done repoint n3 --to n1"]]);
+    expect(last.report.findings).toMatchObject([
+      {
+        code: "slot-left",
+        severity: "note",
+        node: "n2",
+        hint: "`remaster drop-slot n2 --slot remaster_n3`",
+      },
+    ]);
+  });
+});
+
 describe.each(testMajors)("repoint, PostgreSQL %d", (major) => {
   let cluster: TestCluster;
   let operator: Operator;

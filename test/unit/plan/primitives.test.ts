@@ -16,6 +16,7 @@ import {
   reached,
   receiver,
   setting,
+  slot,
   unreached,
 } from "../topology/build.ts";
 
@@ -35,7 +36,13 @@ function outline(decision: Decision): string {
       return decision.findings.map(({ code, node }) => `${code} ${node ?? ""}`.trim()).join(", ");
     case "plan":
       return decision.plan.stages
-        .flatMap((stage) => stage.steps.map(({ step }) => `${step.verb} ${step.node}`))
+        .flatMap((stage) =>
+          stage.steps.map(({ step }) =>
+            step.verb === "drop-slot"
+              ? `${step.verb} ${step.node} ${step.slot}`
+              : `${step.verb} ${step.node}`,
+          ),
+        )
         .join(", ");
   }
 }
@@ -224,6 +231,49 @@ describe("repoint", () => {
     expect(decide([primary, n2, n3, n4], ["n4"], "n3")).toBe("repoint n4");
     expect(decide([primary, n2, n3, n4], [], "n3")).toBe("repoint n2, repoint n4");
     expect(decide([primary, n2, n3, n4], [], "n4")).toBe("repoint n3");
+  });
+
+  test("drops in the end the slot of ours that a standby leaves behind, and no other", () => {
+    const ours = { settings: { primary_slot_name: setting("remaster_n4") } };
+    const own = { settings: { primary_slot_name: setting("n4") } };
+    const moving = (changes: Partial<Parameters<typeof reached>[0]>) =>
+      reached({ name: "n4", from: "n2", configuredUpstream: address("n2"), ...changes });
+    const holding = (...names: readonly string[]) =>
+      reached({ name: "n2", from: "n1", to: ["n4"], slots: names.map((name) => slot(name)) });
+    const others = holding("remaster_n3", "remaster_n4", "n4");
+    expect(decide([primary, others, n3, moving(ours)], ["n4"], "n3")).toBe(
+      "repoint n4, drop-slot n2 remaster_n4",
+    );
+    expect(decide([primary, others, n3, moving(ours)], ["n4"], "n2")).toBe("repoint n4");
+    expect(decide([primary, others, n3, moving(own)], ["n4"], "n3")).toBe("repoint n4");
+    expect(decide([primary, holding("n4"), n3, moving(ours)], ["n4"], "n3")).toBe("repoint n4");
+    const told = planRepoint(topology(primary, others, n3, moving(ours)), {
+      nodes: ["n4"],
+      all: false,
+      to: "n3",
+      until: "set",
+    });
+    expect(outline(told)).toBe("repoint n4");
+  });
+
+  test("tells of the slot that is left where it cannot be dropped", () => {
+    const gone = unreached({ name: "n2" });
+    const settings = { primary_slot_name: setting("remaster_n4") };
+    const findingsOf = (node: Observation, marks: Partial<ReachedNode["marks"]> = {}) => {
+      const left = { name: "n4", role: "standby", configuredUpstream: address("n2") } as const;
+      const moved = reached({ ...left, settings, marks });
+      const request = { nodes: ["n4"], all: false, to: "n3", until: "follow" } as const;
+      const decision = planRepoint(topology(primary, node, n3, moved), request);
+      if (decision.kind !== "plan") return [decision.kind];
+      return decision.plan.findings.map(({ code, severity, message }) => [code, severity, message]);
+    };
+    const message = "slot remaster_n4 is left on n2: connection refused";
+    expect(findingsOf(gone)).toEqual([["slot-left", "note", message]]);
+    expect(findingsOf(gone, { repointing: address("n3") })).toEqual([]);
+    const mute = { lackingRights: ["REPLICATION"], slots: [slot("remaster_n4")] };
+    expect(findingsOf(reached({ name: "n2", from: "n1", ...mute }))).toEqual([
+      ["slot-left", "note", "slot remaster_n4 is left on n2: the role may not drop it"],
+    ]);
   });
 
   test("refuses a node below itself, at once or through others", () => {
