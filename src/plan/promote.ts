@@ -57,13 +57,30 @@ function checkRequired(topology: Topology, node: ReachedNode, require: Position 
   ];
 }
 
+/** What others have and the node lacks; `source`: somebody can bring it there. */
+interface Lack {
+  readonly from: string;
+  readonly bytes: bigint | null;
+  readonly source: boolean;
+}
+
+function findLack(topology: Topology, name: string): Lack | null {
+  const { exchange, ahead, ranking } = rankCandidates(topology, { to: name });
+  if (exchange !== null) return { ...exchange, source: true };
+  const ranked = ranking.find(({ node }) => node === name);
+  if (ranked?.relation !== "behind" || ahead === null) return null;
+  return { from: ahead, bytes: ranked.bytesBehind, source: false };
+}
+
 function checkNothingLost(topology: Topology, node: ReachedNode): Finding[] {
-  const { exchange } = rankCandidates(topology, { to: node.name });
-  if (exchange === null) return [];
+  const lack = findLack(topology, node.name);
+  if (lack === null) return [];
+  const nobody = lack.source ? "" : ", and nobody can bring it there";
+  const accept = "--accept-data-loss to lose them";
   return [
     problem("others-are-ahead", node.name, {
-      message: `${exchange.from} has ${exchange.bytes.toString()} bytes of WAL that ${node.name} lacks`,
-      hint: `remaster exchange --to ${node.name}, or --accept-data-loss to lose them`,
+      message: `${lack.from} has ${lack.bytes ?? "some"} bytes of WAL that ${node.name} lacks${nobody}`,
+      hint: lack.source ? `remaster exchange --to ${node.name}, or ${accept}` : accept,
     }),
   ];
 }
@@ -114,12 +131,12 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
 /** What the operator accepts to lose stands in the plan, with its size. */
 function lostBy(topology: Topology, request: PromoteRequest): readonly Finding[] {
   if (!request.acceptDataLoss) return [];
-  const { exchange } = rankCandidates(topology, { to: request.node });
-  if (exchange === null) return [];
+  const lack = findLack(topology, request.node);
+  if (lack === null) return [];
   return [
     problem("others-are-ahead", request.node, {
-      message: `${exchange.bytes.toString()} bytes of WAL that only ${exchange.from} has will be lost`,
-      hint: `remaster exchange --to ${request.node} would keep them`,
+      message: `${lack.bytes ?? "some"} bytes of WAL that only ${lack.from} has will be lost`,
+      ...(lack.source ? { hint: `remaster exchange --to ${request.node} would keep them` } : {}),
     }),
   ];
 }
