@@ -1,5 +1,6 @@
 // `remaster status`: the cluster as it is now. Changes nothing, and says what it could not know.
 
+import { checkNothingPending } from "../plan/pending.ts";
 import type { Report } from "../plan/report.ts";
 import { counted } from "../topology/counted.ts";
 import type { Topology } from "../topology/topology.ts";
@@ -45,14 +46,15 @@ function summarize(topology: Topology, problems: number): string {
 
 async function runStatus(_input: Input, context: Context): Promise<Report> {
   const topology = await observeTopology(context);
-  const problems = topology.findings.filter((finding) => finding.severity === "problem").length;
+  const findings = [...topology.findings, ...checkNothingPending(topology, null)];
+  const problems = findings.filter((finding) => finding.severity === "problem").length;
   const anyone = [...topology.nodes.values()].some((node) => node.reachable);
   const seen = problems === 0 ? "done" : "no";
   return {
     command: "status",
     cluster: topology.cluster,
     outcome: anyone ? seen : "unreachable",
-    findings: topology.findings,
+    findings,
     topology,
     word: problems === 0 ? "ok" : "problem",
     summary: summarize(topology, problems),

@@ -5,7 +5,7 @@
 import { possiblePrimaries } from "../plan/checks.ts";
 import type { PromoteStep } from "../plan/step.ts";
 import { unpoint } from "../postgres/follow.ts";
-import { readWritePosition, requestPromotion } from "../postgres/promote.ts";
+import { isBeingPromoted, readWritePosition, requestPromotion } from "../postgres/promote.ts";
 import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
 import { reload } from "../postgres/settings.ts";
 import { buildTopology } from "../topology/topology.ts";
@@ -33,11 +33,13 @@ export const promotePerformer: Performer<PromoteStep> = {
   async act(step, world) {
     const session = await world.session(step.node);
     // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
-    const [released, back] = await Promise.all([
+    const [released, back, rival] = await Promise.all([
       giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() }),
       findReturned(world),
+      findRival(step, world),
     ]);
     mustAct(released);
+    if (rival !== null) throw new NotDone(`${rival} was promoted, or is about to be`);
     if (back !== null)
       throw new NotDone(`PostgreSQL answers again at ${back}, which may be the primary`);
     const refusal = await requestPromotion(session);
@@ -66,6 +68,15 @@ async function findReturned(world: World): Promise<string | null> {
     node.reachable ? node.role === "primary" : node.speaksPostgres,
   );
   return back?.name ?? null;
+}
+
+/** Somebody else's promotion that no mark and no file tells of. */
+async function findRival(step: PromoteStep, world: World): Promise<string | null> {
+  const others = world.reached().filter((name) => name !== step.node);
+  const rivals = await Promise.all(
+    others.map(async (name) => isBeingPromoted(await world.session(name)).catch(() => false)),
+  );
+  return others.find((_, index) => rivals[index]) ?? null;
 }
 
 async function clearMarks(node: string, world: World): Promise<void> {

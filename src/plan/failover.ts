@@ -18,7 +18,7 @@ import {
 } from "./checks.ts";
 import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
 import { foreseeTorn, isTornFor } from "../topology/torn.ts";
-import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
+import { checkNotAsked, checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import { findUnfollowing } from "./following.ts";
 import { findGivenUp, hintWithoutCandidate, rankFor } from "./given-up.ts";
 import { acceptedLoss, checkLoss, checkMinority, judgeLoss } from "./loss.ts";
@@ -132,7 +132,10 @@ function finish(topology: Topology, primary: ReachedNode, request: FailoverReque
     return refuseOn(checkPrimaryGone(topology)) ?? { kind: "already", findings };
   }
   const { patienceMs } = request;
-  const alone = refuseOn(checkNobodyReceives(topology, { patienceMs, except: [name] }));
+  const alone = refuseOn([
+    ...checkNotAsked(topology),
+    ...checkNobodyReceives(topology, { patienceMs, except: [name] }),
+  ]);
   if (alone !== null) return alone;
   const torn = new Set(able.filter((node) => isTornFor(node, primary)).map((node) => node.name));
   const stragglers = movesOf(topology, able, { candidate: name, torn }).filter(

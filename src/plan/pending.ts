@@ -53,6 +53,13 @@ export function checkNothingPending(topology: Topology, wanted: string | null): 
     .map((name) => tellOfPending(topology, name));
 }
 
+/** Asked for and not taken up yet: a file on the node itself says so. */
+export function checkNotAsked(topology: Topology): Finding[] {
+  return standbysOf(topology)
+    .filter((node) => node.promoteSignal === true)
+    .map((node) => tellOfPending(topology, node.name));
+}
+
 /** What speaks against doing anything that rests on this node not coming to lead. */
 export function tellOfPending(topology: Topology, name: string): Finding {
   return problem("promotion-may-be-pending", name, {
@@ -70,6 +77,9 @@ function reasonFor(topology: Topology, name: string): string {
 }
 
 function hintFor(topology: Topology, name: string): string {
+  const [leader] = topology.primaries;
+  if (leader !== undefined)
+    return `stop ${name} before it leads beside ${leader}, then \`remaster unquiesce\``;
   return reachedNode(topology, name) === null
     ? `make sure that ${name} is stopped, then \`remaster unquiesce\` takes the word back`
     : `finish it: \`remaster failover --to ${name}\`; or stop ${name}, then \`remaster unquiesce\` takes the word back`;

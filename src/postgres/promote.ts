@@ -54,6 +54,25 @@ export async function requestPromotion(session: Session): Promise<Refusal | null
   }
 }
 
+/** Whether another promotion is on its way here, or done. Once the startup process has taken the request up no file tells
+ * of it, and it may wait for a restore_command for long; but pg_wal_replay_resume() refuses from then on (13 to 18), and
+ * does nothing where replay is not paused. False where the role may not ask. */
+export async function isBeingPromoted(session: Session): Promise<boolean> {
+  const running =
+    session.version >= 140_000
+      ? "pg_get_wal_replay_pause_state() = 'not paused'"
+      : "NOT pg_is_wal_replay_paused()";
+  try {
+    await session.query(`SELECT CASE WHEN ${running} THEN pg_wal_replay_resume() END`, [], {
+      timeoutMs: 1000,
+    });
+    return false;
+  } catch (error) {
+    if (!(error instanceof QueryError)) return false;
+    return error.sqlstate === "55000";
+  }
+}
+
 async function awaitPromotion(
   session: Session,
   options: Patience & { readonly began: number },

@@ -2,7 +2,7 @@
 // begun is legible on the nodes, so that the next run, by anybody, finishes it or takes it back.
 
 import type { ChildProcess } from "node:child_process";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -108,6 +108,51 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await cluster.join("n2");
     expect(await operator.change(...failover)).toMatchObject({ status: 0 });
     await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+  });
+
+  test("a promotion under way that neither mark nor file tells of lets nobody else lead", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const operator = operatorOf(cluster);
+    const n2 = cluster.server("n2");
+    const hangs = join(n2.dataDir, "hang");
+    await sql(
+      n2,
+      "ALTER SYSTEM SET recovery_end_command = 'while [ -e hang ]; do sleep 0.1; done'",
+      "SELECT pg_reload_conf()",
+    );
+    writeFileSync(hangs, "");
+    await cluster.server("n1").kill();
+    await sql(n2, "SELECT pg_promote(false)");
+    await expect.poll(() => existsSync(join(n2.dataDir, "promote")), { interval: 5 }).toBe(false);
+    const first = await operator.change(...failover, "--to", "n3");
+    expect(stepsIn(first.report)).toContain("failed promote n3");
+    expect(JSON.stringify(first.report.findings)).toContain("n2 was promoted, or is about to be");
+    expect(first.status).toBe(7);
+    rmSync(hangs);
+    await untilSees(cluster, ["n2"], { statement: "SELECT pg_is_in_recovery()", value: "false" });
+    expect((await operator.change(...failover)).status).toBe(0);
+    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+  });
+
+  test("a promotion that was asked for is told of beside a primary, and not passed over", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const operator = operatorOf(cluster);
+    const n2 = cluster.server("n2");
+    await operator.change("quiesce", "n3");
+    const startup = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'";
+    const [pid] = await sql(n2, startup);
+    process.kill(Number(pid), "SIGSTOP");
+    await sql(n2, "SELECT pg_promote(false)");
+    const told = ["promotion-may-be-pending", "n2"];
+    const { status, report } = await operator.ask("status");
+    expect([status, report.findings.map(({ code, node }) => [code, node])]).toEqual([
+      1,
+      expect.arrayContaining([told]),
+    ]);
+    const refused = await operator.change(...failover);
+    const [first] = refused.report.findings;
+    expect([refused.status, [first?.code, first?.node]]).toEqual([5, told]);
+    expect(first?.hint).toContain("beside n1");
   });
 
   test("a primary that comes back on the way is left to lead", async () => {
