@@ -104,7 +104,7 @@ _remaster_quiesce() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --cancel-queries -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --cancel-queries --accept-blocked-commits -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -249,7 +249,7 @@ _remaster_repoint() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --all --no-wait -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --all --no-wait --accept-blocked-commits -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -393,7 +393,7 @@ _remaster_failover() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --patience -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --accept-stranded-standbys --accept-blocked-commits --patience -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }

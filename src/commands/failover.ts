@@ -10,6 +10,7 @@ import { findUnfollowing } from "../plan/following.ts";
 import { standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
+import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { observeTopology, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
@@ -54,6 +55,14 @@ export const failover: VerbDefinition = {
       detail:
         "In a divided network the side that sees fewer than half of the standbys is likely the wrong one: the others may still follow a living primary.",
     },
+    {
+      flag: "accept-stranded-standbys",
+      type: "flag",
+      summary: "go on although standbys will not be able to follow",
+      detail:
+        "Goes on although the candidate's settings keep standbys from following it: theirs are lower than a standby's may be (max_connections and its like), or it has too few WAL senders or slots. They are named in the plan.",
+    },
+    acceptBlockedCommits,
     patienceOption,
   ],
   examples: [
@@ -192,6 +201,10 @@ async function runFailover(input: Input, context: Context): Promise<Report> {
     to,
     patienceMs: patienceMs(input),
     acceptMinority: optionSet(input, "accept-minority"),
+    fit: {
+      strandedStandbys: optionSet(input, "accept-stranded-standbys"),
+      blockedCommits: optionSet(input, acceptBlockedCommits.flag),
+    },
   };
   const words: Words = {
     primaryIsDead: optionSet(input, "primary-is-dead"),

@@ -5,6 +5,7 @@ import type { Report } from "../plan/report.ts";
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
+import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import { argumentValues, type Input, optionSet, type VerbDefinition } from "./define.ts";
@@ -33,6 +34,7 @@ export const quiesce: VerbDefinition = {
       type: "flag",
       summary: "end the sessions that hold replay up",
     },
+    acceptBlockedCommits,
   ],
   examples: [
     { command: "remaster quiesce --yes", explanation: "every standby that can be reached" },
@@ -84,7 +86,11 @@ async function runQuiesce(input: Input, context: Context): Promise<Report> {
   const change = {
     verb: "quiesce",
     decide: (topology: Topology) =>
-      planQuiesce(topology, { nodes, cancelQueries: optionSet(input, "cancel-queries") }),
+      planQuiesce(topology, {
+        nodes,
+        cancelQueries: optionSet(input, "cancel-queries"),
+        acceptBlockedCommits: optionSet(input, acceptBlockedCommits.flag),
+      }),
     holds: (topology: Topology) =>
       `${quiescedNodes(topology).join(", ")} quiesced, highest position ${highestPosition(topology) ?? "unknown"}`,
     word: highestPosition,

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { planRepoint } from "../plan/repoint.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
+import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import {
@@ -52,6 +53,7 @@ export const repoint: VerbDefinition = {
       type: "flag",
       summary: "only tell them; the same verb without it sees them follow and settles the setting",
     },
+    acceptBlockedCommits,
   ],
   examples: [
     { command: "remaster repoint n3 n4 --to n2 --yes", explanation: "two standbys below n2" },
@@ -81,7 +83,14 @@ async function runRepoint(input: Input, context: Context): Promise<Report> {
       .join(", ");
   const change = {
     verb: "repoint",
-    decide: (topology: Topology) => planRepoint(topology, { nodes, all, to, until }),
+    decide: (topology: Topology) =>
+      planRepoint(topology, {
+        nodes,
+        all,
+        to,
+        until,
+        acceptBlockedCommits: optionSet(input, acceptBlockedCommits.flag),
+      }),
     holds: (topology: Topology) =>
       until === "set"
         ? `told of ${to}: ${all ? "all" : nodes.join(", ")}`

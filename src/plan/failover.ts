@@ -26,6 +26,7 @@ import { checkVouched, findStilled, stopStage, tellOfStilled } from "./vouching.
 import type { Decision, Stage } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
+import { checkFit, type FitAcceptance, type Pairing, tellOfFit } from "./settings-fit.ts";
 import {
   findingsOn,
   findMovable,
@@ -47,6 +48,8 @@ export interface FailoverRequest {
   readonly acceptDataLoss: boolean;
   /** The operator goes on though fewer than half of the known standbys were reached. */
   readonly acceptMinority: boolean;
+  /** What the operator accepts of settings that do not fit; nothing when not given. */
+  readonly fit?: FitAcceptance;
   /** What was seen of the cluster before; null where nothing was. */
   readonly lastSeen: LastSeen | null;
 }
@@ -213,6 +216,10 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   const { candidateTorn, torn } = foreseeTorn(candidate, able);
   const moves = movesOf(topology, able, { candidate: name, torn });
   const goesOn = name === pending && ranking.exchange === null ? "promotion" : "anew";
+  const pairing = pairingOf(candidate, moves);
+  const fit = request.fit ?? nothingAccepted;
+  const misfit = refuseOn(checkFit(pairing, fit));
+  if (misfit !== null) return misfit;
   return decidePlan("failover", topology, {
     stages: [
       ...stopStage(topology, request),
@@ -232,6 +239,7 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       ...tellOfStilled(topology, stilled),
       ...findings,
       ...findingsOn(topology, moves),
+      ...tellOfFit(pairing, fit),
       ...leftBehind(
         topology,
         presumedPrimaries(topology),
@@ -239,6 +247,19 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       ),
     ],
   });
+}
+
+const nothingAccepted: FitAcceptance = { strandedStandbys: false, blockedCommits: false };
+
+/** The candidate with those that would stream from it, and those below them. */
+function pairingOf(leader: ReachedNode, moves: readonly Move[]): Pairing {
+  const isDirect = ({ to }: Move): boolean => to === leader.name;
+  const nodesOf = (some: readonly Move[]): readonly ReachedNode[] => some.map(({ node }) => node);
+  return {
+    leader,
+    standbys: nodesOf(moves.filter(isDirect)),
+    below: nodesOf(moves.filter((move) => !isDirect(move))),
+  };
 }
 
 function composeStages(

@@ -5,6 +5,7 @@ import type { ReachedNode } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkBelongs, checkChangeable, checkReachable, checkSettings } from "./checks.ts";
 import { ourNodes, standbysOf } from "../topology/structure.ts";
+import { checkCommitsGoOn } from "./confirmers.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, refuseOn, stage } from "./request.ts";
 
@@ -12,6 +13,8 @@ export interface QuiesceRequest {
   /** Empty: every standby that can be reached. */
   readonly nodes: readonly string[];
   readonly cancelQueries: boolean;
+  /** The operator lets commits of a living primary wait. */
+  readonly acceptBlockedCommits?: boolean;
 }
 
 /** Named nodes must all be reachable, and of this cluster. */
@@ -53,6 +56,7 @@ export function planQuiesce(topology: Topology, request: QuiesceRequest): Decisi
   const refusal = refuseOn([
     ...findings,
     ...nodes.flatMap((node) => checkChangeable(node, request)),
+    ...(request.acceptBlockedCommits === true ? [] : checkCommitsGoOn(topology, nodes)),
   ]);
   if (refusal !== null) return refusal;
   const steps = nodes.map((node) =>

@@ -15,9 +15,11 @@ import {
 } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
 import { standbysOf } from "../topology/structure.ts";
+import { checkCommitsGoOn } from "./confirmers.ts";
 import { leftSlots } from "./left-slots.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+import { checkSlots, checkTargetTimeline, checkWalSenders, tellOfLimits } from "./settings-fit.ts";
 import { checkTorn } from "./torn.ts";
 
 export interface RepointRequest {
@@ -26,6 +28,8 @@ export interface RepointRequest {
   readonly all: boolean;
   readonly to: string;
   readonly until: "set" | "follow";
+  /** The operator lets commits of a living primary wait. */
+  readonly acceptBlockedCommits?: boolean;
 }
 
 function checkShape(topology: Topology, node: ReachedNode, to: ReachedNode): Finding[] {
@@ -69,6 +73,7 @@ export function checkCanFollow(topology: Topology, node: ReachedNode, to: Reache
   return [
     ...checkShape(topology, node, to),
     ...checkAncestry(topology, node, to),
+    ...(to.role === "primary" ? checkTargetTimeline(node, to) : []),
     ...checkWalAvailable(to, node),
     ...checkTorn(node, to),
   ];
@@ -105,8 +110,16 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
     ]),
   );
   if (foreign !== null) return foreign;
+  const leaving = nodes.filter((node) => topology.edges.get(node.name)?.upstream !== to.name);
+  const coming = nodes.filter(
+    (node) => leaving.includes(node) || topology.edges.get(node.name)?.streaming !== true,
+  );
+  const pairing = { leader: to, standbys: coming };
   const refusal = refuseOn([
     ...checkRights(to, "slots"),
+    ...checkWalSenders(pairing),
+    ...checkSlots(pairing),
+    ...(request.acceptBlockedCommits === true ? [] : checkCommitsGoOn(topology, leaving)),
     ...nodes.flatMap((node) => [
       ...checkSettable(node),
       ...(node.role === "standby" ? checkCanFollow(topology, node, to) : []),
@@ -127,6 +140,6 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
       ...stage("let go of the slots that they leave behind", left?.steps ?? []),
     ],
     noReturn: "drop-slot",
-    findings: left?.findings ?? [],
+    findings: [...tellOfLimits(pairing), ...(left?.findings ?? [])],
   });
 }

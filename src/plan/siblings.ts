@@ -10,6 +10,7 @@ import { checkWalAvailable } from "./exchange.ts";
 import type { Stage } from "./plan.ts";
 import { checkAncestry } from "./repoint.ts";
 import { planned, problem, stage } from "./request.ts";
+import { checkTargetTimeline } from "./settings-fit.ts";
 import { tellOfTorn } from "./torn.ts";
 
 /** A sibling with the node that it will follow. */
@@ -33,6 +34,7 @@ export function findMovable(
     const staysBelow = siblings.some((sibling) => sibling.name === upstream);
     const against = [
       ...checkSettings(node),
+      ...checkTargetTimeline(node, candidate),
       ...checkAncestry(topology, node, candidate),
       ...(staysBelow ? [] : checkWalAvailable(candidate, node)),
       // What a sibling has beyond the candidate, the exchange brings to the candidate first.

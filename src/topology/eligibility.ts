@@ -4,7 +4,7 @@
 import { formatLsn } from "../wal/lsn.ts";
 import { type Comparison, formatPosition } from "../wal/position.ts";
 import type { Observation, ReachedNode } from "./node.ts";
-import { stillHasWalFor } from "./settings.ts";
+import { settingInteger, stillHasWalFor } from "./settings.ts";
 import {
   clusterMajor,
   isInPointInTimeRecovery,
@@ -102,7 +102,7 @@ function isNoStandby(node: ReachedNode): string | null {
 function isHeldUp(node: ReachedNode, { cancelQueries }: Case): string | null {
   switch (node.replay) {
     case "running":
-      return node.pauseRequested ? "a pause of its replay was asked for" : null;
+      return node.pauseRequested ? "a pause of its replay was asked for" : delayOf(node);
     case "paused":
       return "its replay is paused";
     case "delayed":
@@ -110,6 +110,12 @@ function isHeldUp(node: ReachedNode, { cancelQueries }: Case): string | null {
     case "blocked":
       return cancelQueries ? null : `its replay is blocked${blockersOf(node)}`;
   }
+}
+
+/** One that waits for nothing at this moment would wait for what an exchange brings it. */
+function delayOf(node: ReachedNode): string | null {
+  const delay = settingInteger(node, "recovery_min_apply_delay") ?? 0;
+  return delay > 0 ? `delays its replay (recovery_min_apply_delay = ${delay} ms)` : null;
 }
 
 function blockersOf(node: ReachedNode): string {

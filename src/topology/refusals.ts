@@ -32,6 +32,12 @@ export const refusalCatalogue = {
     "A setting that must change comes from the server's command line, or ALTER SYSTEM is not allowed there.",
   "missing-right":
     "The role lacks a right that the verb needs, or that would have shown the node's whole state; the message names it.",
+  "too-few-wal-senders":
+    "The node that standbys would follow has no WAL sender left for each of them (max_wal_senders). Who comes too late cannot stream from it.",
+  "too-few-slots":
+    "The node that standbys would follow has no room left for a slot for each of them (max_replication_slots).",
+  "commits-would-block":
+    "Fewer synchronous standbys would be left than synchronous_standby_names demands, so that every commit would wait, and none would be refused. Of a node that is to lead its own setting counts, which comes into force when it does. --accept-blocked-commits goes on.",
   "position-not-held": "The node does not hold the position that --require names.",
   "others-are-ahead":
     "Another reachable node has WAL that this one lacks: promoting it would lose that, and strand the other.",

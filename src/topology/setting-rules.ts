@@ -3,7 +3,7 @@
 import { parseConninfo } from "../conninfo/parse.ts";
 import { aboutEach } from "./about.ts";
 import type { Finding } from "./finding.ts";
-import type { SettingName } from "./node.ts";
+import type { ReachedNode, SettingName } from "./node.ts";
 import { settingInteger, settingText } from "./settings.ts";
 import { ourNodes, solePrimary, type Structure, standbysOf } from "./structure.ts";
 
@@ -64,16 +64,22 @@ const needed: readonly SettingName[] = [
   "max_locks_per_transaction",
 ];
 
-/** Hot standby needs these at least as high as on the primary: lower, replay pauses (14+) or the server ends (13). */
+/** What is set lower on a standby than on the primary that it has or would have: `max_connections 50 < 100`. Hot standby
+ * needs these at least as high: lower, replay pauses (14+) or the server ends (13). */
+export function settingsBelow(standby: ReachedNode, primary: ReachedNode): readonly string[] {
+  return needed.flatMap((name) => {
+    const own = settingInteger(standby, name);
+    const wanted = settingInteger(primary, name);
+    return own !== null && wanted !== null && own < wanted ? [`${name} ${own} < ${wanted}`] : [];
+  });
+}
+
+/** It shows no sooner than the primary's values reach the standby through the WAL. */
 export function settingsBelowPrimary(structure: Structure): readonly Finding[] {
   const primary = solePrimary(structure);
   if (primary === null) return [];
   return aboutEach(standbysOf(structure), (node) => {
-    const lower = needed.flatMap((name) => {
-      const own = settingInteger(node, name);
-      const wanted = settingInteger(primary, name);
-      return own !== null && wanted !== null && own < wanted ? [`${name} ${own} < ${wanted}`] : [];
-    });
+    const lower = settingsBelow(node, primary);
     if (lower.length === 0) return [];
     return [
       {
