@@ -88,7 +88,9 @@ export function createServers(wish: ServersWish): Servers {
     runLocked: async (command) => {
       if (locking?.lock.held !== true) throw new Error("the lock of the cluster is not held");
       const { runLocked } = await import("./locked.ts");
-      const { say } = wish;
+      const say = (line: string): void => {
+        wish.say(line);
+      };
       const run = { command, ...locking, edge, say };
       return deadline.hold(() => runLocked(run));
     },

@@ -1,6 +1,6 @@
 // One operator at a time: who holds the lock, how it ends, what becomes of a run that loses it.
 
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { hostname, userInfo } from "node:os";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
@@ -14,8 +14,10 @@ import {
 import { allSettings, expectLed, makeRows, sql, untilSees } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
 import { hasPooler, startPooler } from "../support/pooler.ts";
+import { typed } from "../support/typed.ts";
 import { entryPoint, type ProgramResult, remaster } from "../support/program.ts";
 
+const hasTerminal = spawnSync("script", ["--version"]).error === undefined;
 const failover = ["failover", "--primary-is-dead"] as const;
 const me = `${userInfo().username}@${hostname()}`;
 
@@ -27,14 +29,15 @@ function locked(
   cluster: TestCluster,
   script: string,
   options: {
-    readonly words?: readonly string[];
+    /** Another topology file than the cluster's own. */
+    readonly config?: string;
     readonly onOutput?: (child: ChildProcess, stdout: string) => void;
   } = {},
 ): Promise<ProgramResult> {
   const program = `remaster() { '${process.execPath}' '${entryPoint}' "$@"; }`;
-  const { words = [], onOutput } = options;
-  return remaster(["lock", ...words, "--", "sh", "-c", `${program}\n${script}`], {
-    env: { XDG_STATE_HOME: `${cluster.directory}/desk`, REMASTER_CONFIG: cluster.configFile },
+  const { config = cluster.configFile, onOutput } = options;
+  return remaster(["lock", "--", "sh", "-c", `${program}\n${script}`], {
+    env: { XDG_STATE_HOME: `${cluster.directory}/desk`, REMASTER_CONFIG: config },
     ...(onOutput === undefined ? {} : { onOutput }),
   });
 }
@@ -50,15 +53,19 @@ async function sqlIn(
   await client.end();
 }
 
+/** What a screen shows, as one line. */
+const plain = (screen: string): string =>
+  screen.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, "").replace(/\s+/g, " ");
+
 /** Acts once, when the run has said this. */
 function once(said: string, act: (child: ChildProcess) => unknown) {
-  const acts: Promise<unknown>[] = [];
-  const perform = async (child: ChildProcess): Promise<unknown> => {
+  const acts: Promise<Error | null>[] = [];
+  const perform = async (child: ChildProcess): Promise<Error | null> => {
     try {
       await act(child);
       return null;
     } catch (error) {
-      return error;
+      return error instanceof Error ? error : new Error(String(error));
     }
   };
   const hear = (child: ChildProcess, text: string): void => {
@@ -288,7 +295,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(told).toMatchObject({ status: 9, stdout: "ready\ntold\n" });
   });
 
-  test("where the lock's database is closed to us, or a pooler stands between, nothing is changed", async () => {
+  test("where the lock's database is closed to us, nothing is changed", async () => {
     await using cluster = await startCluster({ major, standbys: 1 });
     const before = allSettings(cluster);
     const template = "ALTER DATABASE postgres ALLOW_CONNECTIONS false";
@@ -326,6 +333,67 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       expect(report.findings).toMatchObject([{ code: "through-pooler", node: "n2" }]);
       expect(status).toBe(5);
       await untilSees(cluster, ["n1", "n2", "n3"], { statement: lockRow, value: "0" });
+    },
+  );
+
+  test("taking over takes the right to end the other's sessions", async () => {
+    await using cluster = await startCluster({ major, standbys: 1 });
+    const config = changedConfig(cluster, "app", (text) =>
+      text.replace('user = "remaster"', 'user = "app"'),
+    );
+    const app = operatorOf(cluster, { config, desk: "app" });
+    await whileLocked(cluster, async () => {
+      const { status, report } = await app.change("unquiesce", "--take-over");
+      expect(report.findings.map(({ code }) => code)).toEqual(["missing-right", "missing-right"]);
+      expect(report.findings[0]?.message).toContain("of role remaster");
+      expect(report.findings[0]?.hint).toContain("pg_signal_backend");
+      expect(status).toBe(5);
+    });
+    // The same role may, without any further right.
+    const lost = once("locked", () =>
+      remaster(["lock", "--take-over", "--config", config, "--", "true"]).then(({ status }) => {
+        expect(status).toBe(0);
+      }),
+    );
+    const first = await locked(cluster, untilLine, { config, onOutput: lost.hear });
+    await lost.acted();
+    expect(first.stderr).toContain("lock-lost");
+    expect(first.status).toBe(8);
+  });
+
+  test.skipIf(!hasTerminal)(
+    "while a question is open nobody is kept out, and then the plan is made again",
+    async () => {
+      await using cluster = await startCluster({ major, standbys: 2 });
+      const other = operatorOf(cluster, { desk: "other" });
+      const question = "stop the intake of WAL on these standbys?";
+      const overtaken = await typed(
+        operatorOf(cluster),
+        ["quiesce"],
+        [
+          {
+            at: question,
+            text: "y",
+            meanwhile: async () => {
+              expect((await other.change("quiesce", "n2")).status).toBe(0);
+            },
+          },
+        ],
+      );
+      expect(plain(overtaken.screen)).toContain("the cluster changed while the question was open");
+      expect(overtaken.status).toBe(5);
+      const undisturbed = await typed(
+        operatorOf(cluster),
+        ["quiesce"],
+        [{ at: question, text: "y" }],
+      );
+      expect(undisturbed.status).toBe(0);
+      await whileLocked(cluster, async () => {
+        const answers = [{ at: "give these standbys their own upstream back?", text: "y" }];
+        const refused = await typed(other, ["unquiesce"], answers);
+        expect(plain(refused.screen)).toContain("holds the lock on n1, n2, n3");
+        expect(refused.status).toBe(5);
+      });
     },
   );
 

@@ -40,6 +40,8 @@ export function goFarAway(): FarAway {
       ip("-n", name, "addr", "flush", "dev", `${name}t`);
     },
     [Symbol.dispose]() {
+      // With the namespace alone the cable would go only some time later, and its name with it.
+      ip("link", "del", `${name}h`);
       ip("netns", "del", name);
     },
   };

@@ -8,7 +8,12 @@ import { entryPoint } from "./program.ts";
 export async function typed(
   operator: Operator,
   words: readonly string[],
-  answers: readonly { readonly at: string; readonly text: string }[],
+  answers: readonly {
+    readonly at: string;
+    readonly text: string;
+    /** What happens while the question is open. */
+    readonly meanwhile?: () => Promise<unknown>;
+  }[],
 ): Promise<{ readonly status: number | null; readonly screen: string }> {
   const command = [process.execPath, entryPoint, ...words, "--config", operator.config].join(" ");
   const child = spawn("script", ["-qec", command, "/dev/null"], {
@@ -22,7 +27,9 @@ export async function typed(
     const [next] = left;
     if (next === undefined || !screen.includes(next.at)) return;
     left.shift();
-    child.stdin.write(`${next.text}\r`);
+    void (next.meanwhile?.() ?? Promise.resolve()).finally(() => {
+      child.stdin.write(`${next.text}\r`);
+    });
   });
   return new Promise((resolve) => {
     child.on("close", (status) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { VerbDefinition } from "../../../src/commands/define.ts";
+import { lock } from "../../../src/commands/lock.ts";
 import { UsageError } from "../../../src/errors.ts";
 import { type Invocation, parseInvocation } from "../../../src/cli/program.ts";
 import { splitWords } from "../../../src/cli/words.ts";
@@ -143,6 +144,15 @@ describe("a command line", () => {
 
   test("after -- everything is an argument", () => {
     expect(parse("repoint --to n2 -- --odd").input.arguments).toEqual({ node: ["--odd"] });
+  });
+
+  test("a command stands after --, with options of its own", () => {
+    const { input, options } = parse("lock --take-over --json -- sh -c true --yes", lock);
+    expect(input.arguments["command"]).toEqual(["sh", "-c", "true", "--yes"]);
+    expect(options).toMatchObject({ takeOver: true, json: true, yes: false, cluster: null });
+    for (const words of ["lock sh -c true", "lock sh -- -c true", "lock -- ", "lock"]) {
+      expect(() => parse(words, lock), words).toThrow(UsageError);
+    }
   });
 
   test("a verb may have its own default of --timeout", () => {

@@ -7,6 +7,7 @@ import { type RunResult, runPlan } from "../../../src/execute/run.ts";
 import type { World } from "../../../src/execute/world.ts";
 import type { Plan, PlannedStep } from "../../../src/plan/plan.ts";
 import type { Step } from "../../../src/plan/step.ts";
+import type { Finding } from "../../../src/topology/finding.ts";
 
 /** What a fake node does when its step is performed. */
 type Behaviour = "works" | "fails" | "refuses" | "loses the connection but works" | "holds already";
@@ -15,7 +16,11 @@ interface Fake {
   readonly behaviours: Readonly<Record<string, Behaviour>>;
   /** Interrupt the run when this node's step acts. */
   readonly interruptAt?: string;
+  /** Somebody takes the lock of the cluster when so many acts were done. */
+  readonly takenOverAfter?: number;
 }
+
+const lost: Finding = { code: "lock-lost", severity: "problem", message: "taken over" };
 
 function quiesce(node: string, required = true): PlannedStep {
   return {
@@ -112,7 +117,7 @@ async function run(
     performers,
     journal: noJournal,
     progress: () => undefined,
-    lockLost: () => Promise.resolve(null),
+    lockLost: () => Promise.resolve(acts.length >= (fake.takenOverAfter ?? Infinity) ? lost : null),
     undoWorld: () => world(new AbortController().signal, clock + 1000),
   });
   return { ...result, acts };
@@ -219,5 +224,21 @@ describe("a run", () => {
     });
     expect(late.outcome).toBe("incomplete");
     expect(states(late)).toEqual(["promote n2 done", "repoint n3 skipped"]);
+  });
+
+  test.each([
+    { takenOverAfter: 0, outcome: "refused", acts: [] },
+    { takenOverAfter: 1, outcome: "incomplete", acts: ["quiesce n2"] },
+    { takenOverAfter: 2, outcome: "incomplete", acts: ["quiesce n2", "quiesce n3"] },
+    { takenOverAfter: 3, outcome: "done", acts: ["quiesce n2", "quiesce n3", "promote n2"] },
+  ])("taken over after $takenOverAfter acts it stops, and takes nothing back", async (taken) => {
+    const work = plan([quiesce("n2")], [quiesce("n3", false)], [promote("n2")]);
+    const result = await run(work, { behaviours: {}, takenOverAfter: taken.takenOverAfter });
+    expect(result.acts).toEqual(taken.acts);
+    expect(result.outcome).toBe(taken.outcome);
+    expect(result.findings).toEqual([lost]);
+    const ends = states(result).map((state) => state.split(" ").at(-1));
+    expect(ends).not.toContain("undone");
+    expect(ends.filter((end) => end === "done")).toHaveLength(taken.acts.length);
   });
 });
