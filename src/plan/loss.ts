@@ -71,7 +71,12 @@ function findSides({ topology, ranking, lastSeen }: Evidence): Sides {
   const primary = why === null ? (seen?.primary ?? null) : null;
   const presumed = presumedPrimaries(topology);
   const lost = primary?.node ?? (presumed.length === 1 ? (presumed[0] ?? null) : null);
-  const reached = new Set(standbys.map(({ name }) => name));
+  // A node in point-in-time recovery is no standby, but what it has is known.
+  const known = ranking.ranking.filter(
+    ({ node, relation }) =>
+      ["same", "behind", "diverged"].includes(relation) && reachedNode(topology, node) !== null,
+  );
+  const reached = new Set([...standbys.map(({ name }) => name), ...known.map(({ node }) => node)]);
   const away = [...topology.nodes.keys()].filter((name) => name !== lost && !reached.has(name));
   // One of those that did not let us in was the primary, though it cannot be told which.
   const all = lost === null && away.length === 1 && presumed.length > 0 ? [] : away;

@@ -252,6 +252,14 @@ describe("refused until the loss is accepted", () => {
   });
 });
 
+test("a node in point-in-time recovery that has nothing more is no reason to refuse", () => {
+  const recovering = (at: string) =>
+    orphan("n3", at, { recoverySignal: true, standbySignal: false });
+  const nodes = (at: string) => [dead, orphan("n2", "1@0/5000000"), recovering(at)];
+  expect(decide(nodes("1@0/4000000"), null).kind).toBe("plan");
+  expect(refusals(decide(nodes("1@0/6000000"), null))).toEqual(["loss-not-excluded n3"]);
+});
+
 describe("a minority", () => {
   const standby = orphan("n2", "1@0/5000000");
 
