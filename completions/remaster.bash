@@ -80,6 +80,38 @@ _remaster_compare_lsn() {
   fi
 }
 
+_remaster_history() {
+  case "$1" in
+    --limit)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --limit -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) : ;;
+  esac
+}
+
 _remaster_quiesce() {
   case "$1" in
     --accept-timeline)
@@ -616,7 +648,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --accept-timeline | --from | --require | --patience | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;
@@ -629,6 +661,7 @@ _remaster() {
   case "$verb" in
     status) _remaster_status "$previous" "$count" ;;
     compare-lsn) _remaster_compare_lsn "$previous" "$count" ;;
+    history) _remaster_history "$previous" "$count" ;;
     quiesce) _remaster_quiesce "$previous" "$count" ;;
     unquiesce) _remaster_unquiesce "$previous" "$count" ;;
     exchange) _remaster_exchange "$previous" "$count" ;;
@@ -644,7 +677,7 @@ _remaster() {
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -667,7 +700,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion help
       fi
       ;;
   esac

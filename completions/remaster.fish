@@ -10,7 +10,7 @@ function __remaster_words
             continue
         end
         switch $token
-            case -f --config -c --cluster -d --dsn --timeout --to --accept-timeline --from --require --patience --slot --standbys --not-promotable --pg --bindir --dir --print
+            case -f --config -c --cluster -d --dsn --timeout --to --accept-timeline --limit --from --require --patience --slot --standbys --not-promotable --pg --bindir --dir --print
                 set skip 1
             case '-*'
             case '*'
@@ -63,6 +63,7 @@ complete -c remaster -n 'not __remaster_verb' -s h -l help -d 'this help'
 complete -c remaster -n 'not __remaster_verb' -l version -d 'the version of remaster'
 complete -c remaster -n 'not __remaster_verb' -a status -d 'show the cluster as a tree, with what is wrong'
 complete -c remaster -n 'not __remaster_verb' -a compare-lsn -d 'rank the standbys by position and name a candidate'
+complete -c remaster -n 'not __remaster_verb' -a history -d 'the runs that changed something, and what they did'
 complete -c remaster -n 'not __remaster_verb' -a quiesce -d 'bring the WAL intake of standbys to a proven stop'
 complete -c remaster -n 'not __remaster_verb' -a unquiesce -d 'give quiesced standbys their settings back'
 complete -c remaster -n 'not __remaster_verb' -a exchange -d 'stream to a standby what another one has and it lacks'
@@ -79,7 +80,7 @@ complete -c remaster -n 'not __remaster_verb' -a rehearse -d 'kill a primary und
 complete -c remaster -n 'not __remaster_verb' -a role -d 'print the SQL of a role for remaster, no superuser'
 complete -c remaster -n 'not __remaster_verb' -a completion -d 'print the completion script of a shell'
 complete -c remaster -n 'not __remaster_verb' -a help -d 'explain a verb'
-complete -c remaster -n '__remaster_argument help 0' -a 'status compare-lsn quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion'
+complete -c remaster -n '__remaster_argument help 0' -a 'status compare-lsn history quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion'
 complete -c remaster -n '__remaster_verb status' -s f -l config -x -a '(__fish_complete_path (commandline -ct))' -d 'topology file'
 complete -c remaster -n '__remaster_verb status' -s c -l cluster -x -d 'cluster by name, from the configuration directories'
 complete -c remaster -n '__remaster_verb status' -s d -l dsn -x -d 'connect without a file; several hosts make a cluster'
@@ -100,6 +101,16 @@ complete -c remaster -n '__remaster_verb compare-lsn' -s v -l verbose -d 'say mo
 complete -c remaster -n '__remaster_verb compare-lsn' -l no-color -d 'no colours, as with NO_COLOR'
 complete -c remaster -n '__remaster_verb compare-lsn' -l timeout -x -d 'deadline of the run: 500ms, 10s, 2m'
 complete -c remaster -n '__remaster_verb compare-lsn' -s h -l help -d 'this help'
+complete -c remaster -n '__remaster_verb history' -l limit -x -d 'how many runs to list; 0 for all'
+complete -c remaster -n '__remaster_verb history' -s f -l config -x -a '(__fish_complete_path (commandline -ct))' -d 'topology file'
+complete -c remaster -n '__remaster_verb history' -s c -l cluster -x -d 'cluster by name, from the configuration directories'
+complete -c remaster -n '__remaster_verb history' -s d -l dsn -x -d 'connect without a file; several hosts make a cluster'
+complete -c remaster -n '__remaster_verb history' -l json -d 'one JSON report on stdout'
+complete -c remaster -n '__remaster_verb history' -s q -l quiet -d 'one word or nothing on stdout, no talk'
+complete -c remaster -n '__remaster_verb history' -s v -l verbose -d 'say more on stderr'
+complete -c remaster -n '__remaster_verb history' -l no-color -d 'no colours, as with NO_COLOR'
+complete -c remaster -n '__remaster_verb history' -l timeout -x -d 'deadline of the run: 500ms, 10s, 2m'
+complete -c remaster -n '__remaster_verb history' -s h -l help -d 'this help'
 complete -c remaster -n '__remaster_verb quiesce' -l cancel-queries -d 'end the sessions that hold replay up'
 complete -c remaster -n '__remaster_verb quiesce' -l accept-blocked-commits -d 'go on although commits will wait for a synchronous standby'
 complete -c remaster -n '__remaster_verb quiesce' -s n -l dry-run -d 'show the plan that would run, change nothing'

@@ -3,6 +3,6 @@
 
 export { type ExitCode, exitTable, type Outcome, outcomeMeanings } from "./errors.ts";
 export type { Decision, Plan, PlannedStep, Stage } from "./plan/plan.ts";
-export type { Report, StepResult, StepState } from "./plan/report.ts";
-export type { Step, StepOf, StepVerb } from "./plan/step.ts";
+export type { Report, StepResult } from "./plan/report.ts";
+export type { Step, StepOf, StepState, StepVerb } from "./plan/step.ts";
 export * from "./topology/index.ts";

@@ -8,12 +8,15 @@ import { type LockWish, lockVariable } from "./lock.ts";
 import { createOperator } from "./operator.ts";
 import type { GlobalOptions } from "./program.ts";
 import { newRunState } from "./ending.ts";
+import type { Report } from "../plan/report.ts";
 import type { Edge } from "./run.ts";
-import { createServers } from "./servers.ts";
+import { createServers, journalDirectory } from "./servers.ts";
 import type { Typed } from "./typed.ts";
 
 export interface Wiring {
   readonly context: Context;
+  /** Told what the verb reports, for the journal. */
+  readonly conclude: (report: Report) => void;
   /** Lets go of connections and timers. Never throws. */
   readonly close: () => Promise<void>;
 }
@@ -21,11 +24,13 @@ export interface Wiring {
 export function createContext(wanted: {
   readonly options: GlobalOptions;
   readonly typed: Typed;
+  /** The command line, behind the program's name. */
+  readonly argv: readonly string[];
   /** The verb under whose name the lock of the cluster is taken; null for one that changes nothing. */
   readonly locksFor: string | null;
   readonly edge: Edge;
 }): Wiring {
-  const { options, typed, edge } = wanted;
+  const { options, typed, argv, edge } = wanted;
   const deadline = startDeadline({
     timeoutMs: options.timeoutMs,
     interrupt: edge.interrupt,
@@ -41,6 +46,7 @@ export function createContext(wanted: {
   };
   const servers = createServers({
     options,
+    argv,
     edge,
     deadline,
     lock: lockWish(wanted),
@@ -89,6 +95,12 @@ export function createContext(wanted: {
       }
     },
     typed,
+    history: async (runs) => {
+      const { readHistory } = await import("./history.ts");
+      const isNamed = [options.config, options.cluster, options.dsn].some((name) => name !== null);
+      const cluster = isNamed ? (await servers.cluster()).name : null;
+      return readHistory(journalDirectory(edge.env), { ...runs, cluster });
+    },
     clusterWords: async () => {
       if (options.dsn !== null) return ["--dsn", options.dsn];
       const { file } = await servers.cluster();
@@ -104,6 +116,7 @@ export function createContext(wanted: {
   };
   return {
     context,
+    conclude: servers.conclude,
     close: async () => {
       progress.rest();
       deadline.stop();
@@ -128,6 +141,7 @@ async function runOnConfig<T>(
   const { context, close } = createContext({
     options: { ...outer.options, config: file, cluster: null, dsn: null, yes: true },
     typed: outer.typed,
+    argv: outer.argv,
     locksFor: "rehearse",
     edge: {
       ...outer.edge,

@@ -90,9 +90,10 @@ async function runVerb(name: string, words: Words, edge: Edge): Promise<number> 
   const typed = await typedWords(definition, input);
   if (definition.changes) edge.state.next = [typed.again, typed.command("undo")];
   const { createContext } = await import("./context.ts");
-  const { context, close } = createContext({
+  const { context, conclude, close } = createContext({
     options,
     typed,
+    argv: [name, ...words.rest],
     locksFor: definition.changes || definition.locks === true ? name : null,
     edge,
   });
@@ -100,6 +101,7 @@ async function runVerb(name: string, words: Words, edge: Edge): Promise<number> 
     const report = await runDefinition(definition, input, context).catch((error: unknown) =>
       reportOf(error, { definition, context, words, edge }),
     );
+    conclude(report);
     await printReport(report, options, edge);
     return report.exitStatus ?? exitTable[report.outcome];
   } finally {

@@ -4,7 +4,10 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../commands/context.ts";
+import { exitTable } from "../errors.ts";
+import type { Journal } from "../execute/journal.ts";
 import type { ProgressEvent } from "../execute/run.ts";
+import type { Report } from "../plan/report.ts";
 import type { ClusterLock } from "../postgres/cluster-lock.ts";
 import type { Sessions } from "../postgres/sessions.ts";
 import type { ClusterConfig } from "../topology/node.ts";
@@ -19,6 +22,8 @@ const lookMs = 3000;
 
 export interface ServersWish {
   readonly options: GlobalOptions;
+  /** The command line, for the journal. */
+  readonly argv: readonly string[];
   readonly edge: Edge;
   readonly deadline: Deadline;
   /** Null for a verb that changes nothing. */
@@ -29,11 +34,13 @@ export interface ServersWish {
 
 export interface Servers
   extends Pick<Context, "cluster" | "observe" | "lastSeen" | "lock" | "runLocked" | "execute"> {
+  /** What the verb reports in the end: the journal's last line, where one is kept. */
+  readonly conclude: (report: Report) => void;
   /** Ends all sessions. Never throws. */
   close(): Promise<void>;
 }
 
-function journalDirectory(env: Edge["env"]): string {
+export function journalDirectory(env: Edge["env"]): string {
   const state = env["XDG_STATE_HOME"] ?? "";
   return join(state === "" ? join(env["HOME"] ?? homedir(), ".local", "state") : state, "remaster");
 }
@@ -42,6 +49,7 @@ export function createServers(wish: ServersWish): Servers {
   const { edge, deadline } = wish;
   let config: Promise<ClusterConfig> | null = null;
   let sessions: Sessions | null = null;
+  let journal: Journal | null = null;
   let locking: { readonly lock: ClusterLock; readonly token: string } | null = null;
 
   const cluster = (): Promise<ClusterConfig> => {
@@ -95,9 +103,10 @@ export function createServers(wish: ServersWish): Servers {
       return deadline.hold(() => runLocked(run));
     },
     execute: async (plan) => {
-      const [{ executePlan }, { openJournal }, open, loaded] = await Promise.all([
+      const [{ executePlan }, { openJournal }, { invocationOf }, open, loaded] = await Promise.all([
         import("../execute/execute.ts"),
         import("../execute/journal.ts"),
+        import("./invocation.ts"),
         openSessions(),
         cluster(),
       ]);
@@ -105,7 +114,7 @@ export function createServers(wish: ServersWish): Servers {
       if (lock?.held !== true)
         throw new Error("nothing is changed without the lock of the cluster");
       edge.state.changing = true;
-      const journal = openJournal({
+      journal = openJournal({
         directory: journalDirectory(edge.env),
         cluster: loaded.name,
         verb: plan.verb,
@@ -120,6 +129,7 @@ export function createServers(wish: ServersWish): Servers {
         sessions: open,
         lock,
         journal,
+        invocation: { verb: plan.verb, ...invocationOf(wish.argv, loaded.name) },
         interrupt: edge.interrupt,
         now: () => edge.now(),
         remainingMs: () => deadline.remainingMs(),
@@ -128,8 +138,12 @@ export function createServers(wish: ServersWish): Servers {
         },
       });
     },
+    conclude: ({ outcome, summary, exitStatus }) => {
+      const exitCode = exitStatus ?? exitTable[outcome];
+      journal?.write({ event: "reported", outcome, exitCode, summary });
+    },
     close: async () => {
-      await Promise.all([recollection.keep(), sessions?.close()]);
+      await Promise.all([recollection.keep(), sessions?.close(), journal?.close()]);
     },
   };
 

@@ -2,6 +2,7 @@
 // loads what it needs. cli/context.ts wires the real ones.
 
 import type { AcceptedTimeline } from "../topology/accepted.ts";
+import type { RunRecord } from "../plan/history.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
@@ -90,6 +91,13 @@ export interface Context {
     readonly again: string;
     readonly command: (...words: readonly string[]) => string;
   };
+  /** Recorded runs whose names begin so, newest first, of the cluster that the command line names if it names one. `more`:
+   * the limit left others out. */
+  history(wanted: { readonly limit: number | null; readonly prefix: string }): Promise<{
+    readonly runs: readonly RunRecord[];
+    readonly more: boolean;
+    readonly directory: string;
+  }>;
   /** The options that name this cluster on any other command line: `--config /srv/orders.toml`, as words. */
   clusterWords(): Promise<readonly string[]>;
   /** Throw-away servers on this machine. */

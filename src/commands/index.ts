@@ -27,6 +27,7 @@ export const verbs: readonly VerbEntry[] = [
     group: "look",
     load: async () => (await import("./compare-lsn.ts")).compareLsn,
   },
+  { name: "history", group: "look", load: async () => (await import("./history.ts")).history },
   { name: "quiesce", group: "change", load: async () => (await import("./quiesce.ts")).quiesce },
   {
     name: "unquiesce",

@@ -21,6 +21,7 @@ export interface ExecuteOptions {
   readonly lock: ClusterLock;
   /** Closed by whoever opened it. */
   readonly journal: Journal;
+  readonly invocation: Readonly<Record<string, unknown>>;
   /** The operator's interrupt, not the end of the run's time. */
   readonly interrupt: AbortSignal;
   now(): number;
@@ -80,6 +81,7 @@ export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<
   const result = await runPlan(plan, world, {
     performers: createPerformers(),
     journal: options.journal,
+    invocation: options.invocation,
     progress: (event) => {
       options.progress(event);
     },

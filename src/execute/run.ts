@@ -2,6 +2,8 @@
 // or time is up. Before the point of no return a failure or an interrupt undoes backwards by the same loop; after it
 // the run stops and says how to go on. An act is never repeated: where its outcome is unknown, the servers are asked.
 
+import { stepCommandLine } from "../plan/command-line.ts";
+import { outlineOf } from "../plan/history.ts";
 import type { Plan, PlannedStep, Stage } from "../plan/plan.ts";
 import { tellOfLeft } from "../plan/left-slots.ts";
 import type { StepResult } from "../plan/report.ts";
@@ -16,6 +18,8 @@ import type { World } from "./world.ts";
 export interface RunOptions {
   readonly performers: Performers;
   readonly journal: Journal;
+  /** Who runs it, how it was typed: for the journal alone. */
+  readonly invocation?: Readonly<Record<string, unknown>>;
   /** Told when a stage begins and when a step ended. */
   readonly progress: (event: ProgressEvent) => void;
   /** The world in which the undo runs: not interrupted, with its own deadline. */
@@ -69,6 +73,7 @@ async function performStep(
   options: RunOptions,
 ): Promise<StepEnd> {
   const { step, required } = planned;
+  const commandLine = stepCommandLine(step);
   const startedAt = world.now();
   const end = (
     state: StepResult["state"],
@@ -78,7 +83,7 @@ async function performStep(
     const ms = world.now() - startedAt;
     const unknown = step.verb === "promote" && state === "failed" && flags.touched;
     const result = { step, required, state, ms, detail, ...(unknown ? { unknown } : {}) };
-    options.journal.write({ event: "step-ended", step, state, ms: result.ms, detail });
+    options.journal.write({ event: "step-ended", commandLine, state, ms: result.ms, detail });
     options.progress({ kind: "step", result });
     return {
       result,
@@ -88,7 +93,7 @@ async function performStep(
     };
   };
 
-  options.journal.write({ event: "step-began", step });
+  options.journal.write({ event: "step-began", commandLine });
   const bound = bindStep(options.performers, step, world);
   try {
     const before = await bound.holds();
@@ -234,7 +239,7 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     return { outcome, steps, findings, timings };
   };
 
-  options.journal.write({ event: "run-began", plan });
+  options.journal.write({ event: "run-began", ...options.invocation, plan: outlineOf(plan) });
   for (const [index, stage] of plan.stages.entries()) {
     const beforeReturn = plan.pointOfNoReturn === null || index < plan.pointOfNoReturn;
     const stageStartedAt = world.now();

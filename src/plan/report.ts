@@ -5,10 +5,9 @@ import type { Outcome } from "../errors.ts";
 import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Topology } from "../topology/topology.ts";
+import type { RunRecord } from "./history.ts";
 import type { Plan } from "./plan.ts";
-import type { Step } from "./step.ts";
-
-export type StepState = "already" | "done" | "failed" | "undone" | "skipped";
+import type { Step, StepState } from "./step.ts";
 
 export interface StepResult {
   readonly step: Step;
@@ -46,6 +45,10 @@ export interface Report {
   readonly text?: readonly string[];
   /** The exit status in place of the outcome's: that of a command which was run for the operator. */
   readonly exitStatus?: number;
+  /** Recorded runs, newest first. */
+  readonly runs?: readonly RunRecord[];
+  /** One recorded run, step by step. */
+  readonly run?: RunRecord;
   /** Further JSON fields of one verb alone (rehearse, sandbox), plain JSON values. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }

@@ -72,3 +72,6 @@ export type Step =
 
 export type StepVerb = Step["verb"];
 export type StepOf<V extends StepVerb> = Extract<Step, { verb: V }>;
+
+/** What became of a step. */
+export type StepState = "already" | "done" | "failed" | "undone" | "skipped";

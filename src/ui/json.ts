@@ -4,6 +4,7 @@
 import { exitTable } from "../errors.ts";
 import { stageCommandLine, stepCommandLine } from "../plan/command-line.ts";
 import type { Guarantee } from "../plan/guarantee.ts";
+import type { RunRecord } from "../plan/history.ts";
 import type { Plan, PlannedStep } from "../plan/plan.ts";
 import type { Report, StepResult } from "../plan/report.ts";
 import type { Ranking } from "../topology/candidates.ts";
@@ -29,6 +30,8 @@ export function reportJson(report: Report): JsonObject {
     ...(steps === undefined ? {} : { steps: steps.map(stepJson) }),
     ...(timings === undefined ? {} : { timings }),
     next: report.next ?? [],
+    ...(report.runs === undefined ? {} : { runs: report.runs.map(runJson) }),
+    ...(report.run === undefined ? {} : { run: wholeRunJson(report.run) }),
     ...(report.text === undefined ? {} : { text: report.text }),
   };
 }
@@ -91,6 +94,28 @@ function guaranteeJson(guarantee: Guarantee): JsonObject {
     unreached: guarantee.unreached,
     confirmers: guarantee.confirmers,
   };
+}
+
+function runJson(run: RunRecord): JsonObject {
+  const { beganAt, endedAt } = run;
+  return {
+    id: run.id,
+    verb: run.verb,
+    cluster: run.cluster,
+    outcome: run.outcome,
+    beganAt: beganAt === null ? null : new Date(beganAt).toISOString(),
+    ms: beganAt === null || endedAt === null ? null : endedAt - beganAt,
+    operator: run.operator,
+    commandLine: run.commandLine,
+    version: run.version,
+    file: run.file,
+    unreadable: run.unreadable,
+  };
+}
+
+function wholeRunJson(run: RunRecord): JsonObject {
+  const { summary, plan, steps } = run;
+  return { ...runJson(run), summary, plan, steps };
 }
 
 function plannedStepJson({ step, required, undo }: PlannedStep): JsonObject {

@@ -47,9 +47,10 @@ export async function renderOutput(
   };
 }
 
-/** The word (an empty one is silence), or a verb's own lines where those are what was asked for. */
+/** The word (an empty one is silence), or a verb's own lines where those are what was asked for; of runs their names. */
 function quietText(report: Report): string {
   if (report.word !== null) return report.word === "" ? "" : `${report.word}\n`;
+  if (report.runs !== undefined) return linesOf(report.runs.map(({ id }) => id));
   return report.text === undefined ? "" : linesOf(report.text);
 }
 

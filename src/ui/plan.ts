@@ -1,12 +1,21 @@
 // A plan for people: its stages in order, each with its reason and the very command line that does it.
 
-import { stageCommandLine } from "../plan/command-line.ts";
-import type { Plan, Stage } from "../plan/plan.ts";
+import { outlineOf, type PlanOutline } from "../plan/history.ts";
+import type { Plan } from "../plan/plan.ts";
 import { renderGuarantee } from "./guarantee.ts";
 import { fold, type Line, line, span } from "./line.ts";
 import type { Look } from "./look.ts";
 
+type Stage = PlanOutline["stages"][number];
+
 export function renderPlan(plan: Plan, look: Look): readonly Line[] {
+  return [
+    ...renderOutline(outlineOf(plan), look),
+    ...(plan.guarantee === undefined ? [] : [line(), ...renderGuarantee(plan.guarantee, look)]),
+  ];
+}
+
+export function renderOutline(plan: PlanOutline, look: Look): readonly Line[] {
   const digits = String(plan.stages.length).length;
   const count = plan.stages.length === 1 ? "1 stage" : `${plan.stages.length} stages`;
   return [
@@ -15,7 +24,6 @@ export function renderPlan(plan: Plan, look: Look): readonly Line[] {
       ...(index === plan.pointOfNoReturn ? [edgeLine(look)] : []),
       ...stageLines(stage, { number: String(index + 1).padStart(digits), look }),
     ]),
-    ...(plan.guarantee === undefined ? [] : [line(), ...renderGuarantee(plan.guarantee, look)]),
   ];
 }
 
@@ -32,15 +40,15 @@ function stageLines(
   const width = place.look.columns - indent.length;
   const reason = [stage.reason, bestEffort(stage)].filter((part) => part !== "").join("; ");
   return [
-    line(`${place.number}  `, span(stageCommandLine(stage), "strong")),
+    line(`${place.number}  `, span(stage.commandLine, "strong")),
     ...fold(reason, width).map((text) => line(indent, span(text, "faint"))),
   ];
 }
 
 /** Whom the run can do without. */
 function bestEffort(stage: Stage): string {
-  const optional = stage.steps.filter((planned) => !planned.required);
+  const optional = stage.steps.filter(({ required }) => !required);
   if (optional.length === 0) return "";
   if (optional.length === stage.steps.length) return "best effort";
-  return `best effort on ${optional.map((planned) => planned.step.node).join(", ")}`;
+  return `best effort on ${optional.map(({ node }) => node).join(", ")}`;
 }

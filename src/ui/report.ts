@@ -4,6 +4,7 @@
 import type { Report } from "../plan/report.ts";
 import type { Finding, Severity } from "../topology/finding.ts";
 import { renderGuarantee } from "./guarantee.ts";
+import { renderRun, renderRuns } from "./history.ts";
 import { foldLine, type Line, line, span, type Style } from "./line.ts";
 import type { Look } from "./look.ts";
 import { renderPlan } from "./plan.ts";
@@ -27,6 +28,8 @@ export function renderBody(report: Report, view: ReportView): readonly Line[] {
       : [],
     comparison === undefined ? [] : renderRanking(comparison, look),
     plan !== undefined && showsPlan(report) ? renderPlan(plan, look) : [],
+    report.runs === undefined ? [] : renderRuns(report.runs, look),
+    ...(report.run === undefined ? [] : renderRun(report.run, look)),
     steps === undefined ? [] : renderSteps(steps, view),
     steps === undefined || plan?.guarantee === undefined
       ? []

@@ -1,7 +1,8 @@
 // What came of each step, for people: its state, the command line that it is, how long it took, and why where it failed.
 
 import { stepCommandLine } from "../plan/command-line.ts";
-import type { StepResult, StepState } from "../plan/report.ts";
+import type { StepResult } from "../plan/report.ts";
+import type { StepState } from "../plan/step.ts";
 import { type Line, span, type Style } from "./line.ts";
 import type { Look } from "./look.ts";
 import { formatMs } from "./quantity.ts";

@@ -149,6 +149,46 @@ const step = z.strictObject({
   detail: nullable(z.string()),
 });
 
+const run = z.strictObject({
+  id: z.string(),
+  verb: z.string(),
+  cluster: nullable(z.string()),
+  outcome: z.enum([...outcomes, "unfinished"]),
+  beganAt: nullable(time),
+  ms: nullable(z.number()),
+  operator: nullable(z.string()),
+  commandLine: nullable(z.string()),
+  version: nullable(z.string()),
+  file: z.string(),
+  unreadable: z.int(),
+});
+
+const wholeRun = run.extend({
+  summary: nullable(z.string()),
+  plan: nullable(
+    z.strictObject({
+      verb: z.string(),
+      pointOfNoReturn: nullable(z.int()),
+      stages: z.array(
+        z.strictObject({
+          reason: z.string(),
+          commandLine: z.string(),
+          steps: z.array(z.strictObject({ node: z.string(), required: z.boolean() })),
+        }),
+      ),
+    }),
+  ),
+  steps: z.array(
+    z.strictObject({
+      commandLine: z.string(),
+      state: z.enum(["already", "done", "failed", "undone", "skipped", "unfinished"]),
+      atMs: z.number(),
+      ms: nullable(z.number()),
+      detail: nullable(z.string()),
+    }),
+  ),
+});
+
 export const reportSchema = z.strictObject({
   format: z.literal(1),
   command: z.string(),
@@ -164,6 +204,8 @@ export const reportSchema = z.strictObject({
   steps: z.array(step).optional(),
   timings: z.record(z.string(), z.number()).optional(),
   next: z.array(z.string()),
+  runs: z.array(run).optional(),
+  run: wholeRun.optional(),
   text: z.array(z.string()).optional(),
 });
 
@@ -178,4 +220,5 @@ export const contract = {
   plan,
   guarantee,
   step,
+  run: wholeRun,
 } as const;

@@ -54,6 +54,58 @@ describe("for people", () => {
     `);
   });
 
+  test("recorded runs", async () => {
+    expect(await streams(reports.history)).toMatchInlineSnapshot(`
+      "
+      WHEN                  VERB      OUTCOME     CLUSTER    TOOK  WHO       RUN
+      2026-08-02 03:11:12Z  failover  incomplete  orders   190 ms  ana@desk  20260802T031112120Z-4711
+      2026-08-02 03:11:12Z  failover  unfinished  orders           ana@desk  20260801T221500000Z-99
+
+      there are more: --limit 0 lists all
+      "
+    `);
+    expect(await streams(reports.history, { quiet: true })).toMatchInlineSnapshot(`
+      "
+      20260802T031112120Z-4711
+      20260801T221500000Z-99
+      "
+    `);
+  });
+
+  test("one recorded run", async () => {
+    expect(await streams(reports.oneRun)).toMatchInlineSnapshot(`
+      "
+      failover of orders: incomplete
+      command     remaster failover --primary-is-dead --yes
+      began       2026-08-02 03:11:12Z by ana@desk
+      took        190 ms
+      remaster    0.1.0
+      journal     /home/ana/.local/state/remaster/orders-20260802T031112120Z-failover-4711.jsonl
+
+      plan of failover, 4 stages
+      1  remaster quiesce n2 n3 n4
+         still every standby, so that what each one has is certain; best effort on n3,
+         n4
+      2  remaster exchange --to n2
+         bring n2 what any reachable node has and it lacks
+      ── from here on nothing can be taken back ──
+      3  remaster promote n2
+         make n2 the primary, on a new timeline
+      4  remaster repoint n3 n4 --to n2
+         see them follow n2; best effort
+
+          AT  STATE    STEP                TOOK
+       +1 ms  done     quiesce n2         40 ms
+       +1 ms  done     quiesce n3         36 ms
+      +42 ms  already  exchange --to n2    8 ms
+      +51 ms  done     promote n2        109 ms  2@0/5000100
+
+      n2 leads at 2@0/5000100, followed by n3
+      "
+    `);
+    expect(await streams(reports.oneRun, { quiet: true })).toBe("\ndone\n");
+  });
+
   test("a ranking", async () => {
     expect(await streams(reports.comparison)).toMatchInlineSnapshot(`
       "

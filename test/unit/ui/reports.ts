@@ -5,6 +5,8 @@ import type { Report, StepResult } from "../../../src/plan/report.ts";
 import type { Step } from "../../../src/plan/step.ts";
 import { rankCandidates } from "../../../src/topology/candidates.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
+import { parseRun } from "../../../src/plan/history.ts";
+import { finishedJournal, killedJournal } from "../plan/journals.ts";
 import { address, at, healthy, orphaned, reached, slot, unreached } from "../topology/build.ts";
 
 const base = { cluster: "orders", findings: [], word: null } as const;
@@ -83,6 +85,18 @@ export const failoverPlan: Plan = {
 function result(step: Step, changes: Partial<StepResult> = {}): StepResult {
   return { step, required: true, state: "done", ms: 41.4, detail: null, ...changes };
 }
+
+const failoverRun = parseRun(finishedJournal(failoverPlan), {
+  id: "20260802T031112120Z-4711",
+  file: "/home/ana/.local/state/remaster/orders-20260802T031112120Z-failover-4711.jsonl",
+  verb: "failover",
+});
+
+const killedRun = parseRun(killedJournal(failoverPlan), {
+  id: "20260801T221500000Z-99",
+  file: "/home/ana/.local/state/remaster/orders-20260801T221500000Z-failover-99.jsonl",
+  verb: "failover",
+});
 
 export const reports = {
   status: {
@@ -218,6 +232,22 @@ export const reports = {
     outcome: "config",
     summary: "no topology file: remaster.toml is not here",
     hint: "write one, or name it with --config",
+  },
+  history: {
+    ...base,
+    command: "history",
+    cluster: null,
+    outcome: "done",
+    summary: "there are more: --limit 0 lists all",
+    runs: [failoverRun, killedRun],
+  },
+  oneRun: {
+    ...base,
+    command: "history",
+    outcome: "done",
+    summary: "n2 leads at 2@0/5000100, followed by n3",
+    run: failoverRun,
+    word: "done",
   },
   nodes: {
     ...base,
