@@ -137,6 +137,8 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       appendFileSync(file, `max_connections = ${more}\n`);
       await n4.start();
     }
+    // The one that ended on the way still bears the mark.
+    expect(await operator.change("repoint", "n4", "--to", "n2")).toMatchObject({ status: 0 });
     await untilSees(cluster, ["n3", "n4"], {
       statement: "SELECT count(*) FROM rows",
       value: "2",
