@@ -25,6 +25,8 @@ export interface SandboxStatus {
   readonly bindir: string;
   /** The user that the servers run as, where it is not ours. */
   readonly account: string | null;
+  /** A connection string for clients of the primary; null where no node is seen to be one. */
+  readonly client: string | null;
   readonly nodes: readonly SandboxNodeStatus[];
 }
 

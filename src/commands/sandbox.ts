@@ -87,7 +87,7 @@ export const sandbox: VerbDefinition = {
     },
   ],
   examples: [
-    { command: "remaster sandbox up", explanation: "n1 and three standbys" },
+    { command: "remaster sandbox up", explanation: "a primary and three standbys" },
     {
       command: 'export REMASTER_CONFIG="$(remaster sandbox up --quiet)"',
       explanation: "the same, for a script: the topology file's name alone",
@@ -156,7 +156,11 @@ async function up(input: Input, context: Context, api: SandboxApi): Promise<Repo
   return report(status, {
     word: status.configFile,
     summary: `a sandbox of PostgreSQL ${status.version} with ${counted(standbys, "standby")} ${word} in ${status.directory}`,
-    next: [`export REMASTER_CONFIG=${shellWord(status.configFile)}`, "remaster status"],
+    next: [
+      `export REMASTER_CONFIG=${shellWord(status.configFile)}`,
+      "remaster status",
+      ...clientLine(status),
+    ],
   });
 }
 
@@ -165,6 +169,10 @@ const largest = 15;
 
 const shellWord = (text: string) =>
   /^[A-Za-z0-9_./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** A role that may make tables and write, as an application would. */
+const clientLine = ({ client }: SandboxStatus) =>
+  client === null ? [] : [`psql ${shellWord(client)}`];
 
 function report(
   status: SandboxStatus,
@@ -210,7 +218,7 @@ function statusReport(status: SandboxStatus | null): Report {
     outcome: whole ? "done" : "no",
     word: whole ? "up" : "partly",
     summary: `PostgreSQL ${status.version} in ${status.directory}: ${running} of ${counted(status.nodes.length, "node")} up`,
-    next: [`export REMASTER_CONFIG=${shellWord(status.configFile)}`],
+    next: [`export REMASTER_CONFIG=${shellWord(status.configFile)}`, ...clientLine(status)],
   });
 }
 

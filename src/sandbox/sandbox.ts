@@ -1,13 +1,14 @@
 // The verbs of a sandbox: up, status, down, and what can be done to its nodes. All of them can be repeated: a goal that
 // holds already is no error. It refuses what could not mean anything, such as stopping a frozen server cleanly.
 
+import { formatConninfo } from "../conninfo/format.ts";
 import { ConfigError, RemasterError, UsageError } from "../errors.ts";
 import { counted } from "../topology/counted.ts";
 import { resolveDirectory } from "./directory.ts";
-import { layoutOf } from "./layout.ts";
+import { clientRole, layoutOf } from "./layout.ts";
 import { makeSandbox, type SandboxWish } from "./make.ts";
 import { cutNodes, joinNodes } from "./network.ts";
-import { openSession } from "./operator.ts";
+import { conninfoOf, openSession } from "./operator.ts";
 import { isBeingMade, removeSandbox } from "./remove.ts";
 import {
   freezeServer,
@@ -39,6 +40,7 @@ export interface SandboxStatus {
   readonly version: string;
   readonly bindir: string;
   readonly account: string | null;
+  readonly client: string | null;
   readonly nodes: readonly NodeStatus[];
 }
 
@@ -165,14 +167,25 @@ function perform(
 }
 
 async function statusOf(state: SandboxState): Promise<SandboxStatus> {
+  const nodes = await Promise.all(state.nodes.map((node) => nodeStatus(state, node)));
+  const leader = nodes.find((node) => node.role === "primary")?.name;
+  const primary = state.nodes.find((node) => node.name === leader);
   return {
     directory: state.directory,
     configFile: layoutOf(state.directory).config,
     version: state.version,
     bindir: state.bindir,
     account: state.account?.user ?? null,
-    nodes: await Promise.all(state.nodes.map((node) => nodeStatus(state, node))),
+    client: primary === undefined ? null : clientConninfo(state, primary),
+    nodes,
   };
+}
+
+/** As short as it can be typed. */
+function clientConninfo(state: SandboxState, primary: SandboxNode): string {
+  const known = conninfoOf(state, primary, clientRole);
+  const keywords = ["host", "port", "user", "dbname", "passfile"];
+  return formatConninfo(Object.fromEntries(keywords.map((word) => [word, known[word] ?? ""])));
 }
 
 async function nodeStatus(state: SandboxState, node: SandboxNode): Promise<NodeStatus> {

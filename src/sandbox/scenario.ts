@@ -173,11 +173,10 @@ function takeStock(
 }
 
 function stockText(stock: Stock): string {
-  const died =
-    stock.died === 0
-      ? "all of them"
-      : `all but ${stock.died}, which died with n1 as asynchronous replication allows`;
-  return `of these the surviving nodes have ${died}; ${lastOnly} alone has ${stock.onOneAlone}`;
+  const { survived, onOneAlone, died } = stock;
+  const have = `the surviving nodes have ${died === 0 ? "all" : survived.length} of them`;
+  const lost = died === 0 ? "" : `; ${died} died with n1, as asynchronous replication allows`;
+  return `${have}, ${lastOnly} alone has ${onOneAlone}${lost}`;
 }
 
 /** What the new primary has of the rows that it must have: those that survived, and those acknowledged since. */

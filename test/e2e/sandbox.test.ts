@@ -54,6 +54,7 @@ describe("remaster sandbox", () => {
     const up = remaster(["sandbox", "up", "--standbys", "2", "--not-promotable", "n3", ...where]);
     expect(up).toMatchObject({ status: 0, stderr: "" });
     expect(up.stdout).toContain(`export REMASTER_CONFIG=${directory}/remaster.toml`);
+    expect(up.stdout).toMatch(/^psql 'host=127\.0\.0\.1 port=\d+ user=app /m);
     expect(readFileSync(join(directory, "remaster.toml"), "utf8")).toContain("promotable = false");
     expect(states(remaster(["sandbox", "status", "--json", ...where]))).toEqual([
       "n1 up primary",

@@ -16,6 +16,7 @@ import { findInstallation } from "../../src/sandbox/installation.ts";
 import { makeSandbox } from "../../src/sandbox/make.ts";
 import { removeSandbox } from "../../src/sandbox/remove.ts";
 import { actOnNodes, downSandbox, sandboxStatus, upSandbox } from "../../src/sandbox/sandbox.ts";
+import { ask } from "../support/access.ts";
 import { serverPackage, testMajors } from "../support/cluster.ts";
 import { leftoversOf } from "../support/leftovers.ts";
 
@@ -47,6 +48,8 @@ describe("the verbs of a sandbox", () => {
       { name: "n1", state: "up", role: "primary", upstream: null },
       { name: "n2", state: "up", role: "standby", upstream: "n1" },
     ]);
+    const made = "CREATE TABLE app.orders AS SELECT 1 AS n";
+    expect(await ask(first.status.client ?? "", made)).toEqual([]);
     const second = await upSandbox({ ...wish, directory });
     expect(second).toEqual({ ...first, made: false });
     await expect(upSandbox({ ...wish, standbys: 2, directory })).rejects.toThrow(
