@@ -5,11 +5,22 @@ import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
 import { isSettledElsewhere, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import { judgeQuiesce, quiesce, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
-import { readMarks } from "../conninfo/override.ts";
+import { readMarks, readRestoreMark } from "../conninfo/override.ts";
+import type { Session } from "../postgres/session.ts";
+import { askFileSettings, reloadAll } from "../postgres/settings.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Performer } from "./performer.ts";
 import { dropMadeSlots } from "./slots.ts";
+
+/** Written by an operator who was cut short before the reload. */
+async function bearsUnloadedMark(session: Session): Promise<boolean> {
+  const files = await askFileSettings(session);
+  const conninfo = files?.primaryConninfo ?? "";
+  return (
+    readMarks(conninfo).base !== conninfo || readRestoreMark(files?.restoreCommand ?? "").quiesced
+  );
+}
 
 export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
   const looks = new Map<string, PositionLook>();
@@ -53,11 +64,16 @@ export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceSte
       if (told || (before !== undefined && isSettledElsewhere(look, before))) {
         return { holds: false, why: `${step.node} is still told of another upstream` };
       }
-      return unquiesceHolds(session);
+      const held = await unquiesceHolds(session);
+      return held.holds && (await bearsUnloadedMark(session))
+        ? { holds: false, why: `the files of ${step.node} bear a mark that is not in force` }
+        : held;
     },
 
     async act(step, world) {
       const session = await world.session(step.node);
+      // What a dead operator wrote and did not load is to be seen by what follows.
+      await reloadAll(session, { timeoutMs: world.remainingMs() });
       mustAct(await unpoint(session, memory.pointings.get(step.node) ?? null));
       mustFinish(await unquiesce(session, { timeoutMs: world.remainingMs() }));
     },

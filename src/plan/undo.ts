@@ -91,8 +91,9 @@ interface FoundSlot {
 function madeSlots(topology: Topology, marked: readonly ReachedNode[]): readonly FoundSlot[] {
   return marked.flatMap((standby) => {
     const { repointing, slotMade } = standby.marks;
-    const slot = settingText(standby, "primary_slot_name") ?? "";
-    if (repointing === null || slotMade !== true || slot === "") return [];
+    if (repointing === null || slotMade !== true) return [];
+    // A name that is written and not in force yet is the one of our own rule.
+    const slot = physicalSlotName(standby.name, settingText(standby, "primary_slot_name"));
     const node = reachedNode(topology, findNodeAt(topology, repointing) ?? "");
     return node?.slots.some((each) => isPhysical(each) && each.slotName === slot) === true
       ? [{ node, slot }]

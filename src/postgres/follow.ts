@@ -83,9 +83,10 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
     primaryConninfo: readMarks(from.conninfo).base,
     primarySlotName: readSlotMark(from.conninfo).named ? "" : from.slotName,
   };
+  // The mark comes first: whoever is cut short in between leaves one that tells of the slot name, and not the other way.
   const wanted: readonly Change[] = [
-    { name: "primary_slot_name", from: from.slotName, to: slotName },
     { name: "primary_conninfo", from: from.conninfo, to: marked.value },
+    { name: "primary_slot_name", from: from.slotName, to: slotName },
   ];
   const changes = wanted.filter(({ from, to }) => from !== to);
   const names = target.settings === "checked" ? [] : changes.map(({ name }) => name);

@@ -6,6 +6,7 @@
 import { managerSessions } from "../topology/managers.ts";
 import type { SettingName } from "../topology/node.ts";
 import { canGrantParameters, changingFunctions, standbyParameters } from "../topology/rights.ts";
+import { fileSettingsSql } from "./settings.ts";
 
 /** The application_name of remaster's own replication connections, which never stream. */
 export const ownApplicationName = "remaster";
@@ -153,6 +154,8 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
     AND pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'))::text AS "mayMonitor",
   has_function_privilege('pg_ls_waldir()', 'EXECUTE')::text AS "mayListWal",
   has_function_privilege('pg_stat_file(text,boolean)', 'EXECUTE')::text AS "mayStat",
+  (has_table_privilege('pg_file_settings', 'SELECT')
+    AND has_function_privilege('pg_show_all_file_settings()', 'EXECUTE'))::text AS "mayReadFiles",
   ${lackingSql(major)} AS "lacking"
 FROM ${startupFrom}`;
 }
@@ -180,6 +183,7 @@ function lackingSql(major: number): string {
 export function filesSql(may: {
   readonly listWal: boolean;
   readonly stat: boolean;
+  readonly settings: boolean;
 }): string | null {
   const columns = [
     ...(may.listWal ? [`min(name) AS "oldest"`, `max(name) AS "newest"`] : []),
@@ -190,6 +194,7 @@ export function filesSql(may: {
           `((pg_stat_file('promote', true)).size IS NOT NULL)::text AS "promoteSignal"`,
         ]
       : []),
+    ...(may.settings ? [`${fileSettingsSql} AS "fileSettings"`] : []),
   ];
   if (columns.length === 0) return null;
   const from = may.listWal ? "FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'" : "";

@@ -93,6 +93,7 @@ async function readRows(session: Session, timeoutMs: number): Promise<NodeRows> 
   const sql = filesSql({
     listWal: flagOf(row, "mayListWal") === true,
     stat: flagOf(row, "mayStat") === true,
+    settings: flagOf(row, "mayReadFiles") === true,
   });
   const [files] = sql === null ? [] : await session.query(sql, [], { timeoutMs });
   const isBlocked = isConflictWait(textOf(row, "startupWait") ?? "");

@@ -30,6 +30,7 @@ import {
   timelineOfFile,
 } from "./observed-row.ts";
 import type { Row } from "./session.ts";
+import { type FileSettings, readFileSettings } from "./settings.ts";
 
 export interface NodeRows {
   /** server_version_num. */
@@ -90,8 +91,11 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     walFiles: walFilesOf(files),
     settings,
     marks: marksOf({
-      conninfo,
-      restoreCommand: settings.restore_command?.value ?? null,
+      inForce: {
+        primaryConninfo: conninfo,
+        restoreCommand: settings.restore_command?.value ?? null,
+      },
+      inFiles: files === null ? null : readFileSettings(textOf(files, "fileSettings")),
       fenced: textOf(row, "fenced"),
     }),
     standbySignal: files === null ? null : flagOf(files, "standbySignal"),
@@ -172,14 +176,22 @@ function walFilesOf(files: Row | null): ReachedNode["walFiles"] {
   return oldest === null || newest === null ? null : { oldest, newest };
 }
 
+/** A mark in the files is one, in force or not: whoever wrote it may have been cut short before the reload, and any reload
+ * brings it into force. One that is in force and no longer in the files is there until then. */
 function marksOf(settings: {
-  readonly conninfo: string | null;
-  readonly restoreCommand: string | null;
+  readonly inForce: FileSettings;
+  readonly inFiles: FileSettings | null;
   readonly fenced: string | null;
 }): Marks {
-  const { quiesced, repointing, exchanging } = readMarks(settings.conninfo ?? "");
-  const { made: slotMade } = readSlotMark(settings.conninfo ?? "");
-  const restoreQuiesced = readRestoreMark(settings.restoreCommand ?? "").quiesced;
+  const { inForce, inFiles } = settings;
+  const written = inFiles?.primaryConninfo ?? "";
+  const isWritten = readMarks(written).base !== written;
+  const conninfo = isWritten ? written : (inForce.primaryConninfo ?? "");
+  const { quiesced, repointing, exchanging } = readMarks(conninfo);
+  const restoreQuiesced = [inForce.restoreCommand, inFiles?.restoreCommand].some(
+    (command) => readRestoreMark(command ?? "").quiesced,
+  );
+  const { made: slotMade } = readSlotMark(conninfo);
   const fenced = settings.fenced === "on";
   return { quiesced, restoreQuiesced, repointing, exchanging, slotMade, fenced };
 }

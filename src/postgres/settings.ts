@@ -203,6 +203,38 @@ async function valueElsewhere(session: Session, name: ChangeableSetting): Promis
   }
 }
 
+/** What the configuration files say of the settings that bear our marks, as the last word on each: JSON of texts by name. */
+export const fileSettingsSql = /* sql */ `
+(SELECT json_object_agg(name, setting)::text FROM (
+   SELECT DISTINCT ON (name) name, setting FROM pg_file_settings
+   WHERE name IN ('primary_conninfo', 'restore_command') AND error IS NULL
+   ORDER BY name, seqno DESC) AS last)`;
+
+export interface FileSettings {
+  readonly primaryConninfo: string | null;
+  readonly restoreCommand: string | null;
+}
+
+export function readFileSettings(json: string | null): FileSettings | null {
+  if (json === null) return null;
+  const found = JSON.parse(json) as Readonly<Record<string, string | null>>;
+  return {
+    primaryConninfo: found["primary_conninfo"] ?? null,
+    restoreCommand: found["restore_command"] ?? null,
+  };
+}
+
+/** Null where this role may not know, or nothing is said. */
+export async function askFileSettings(session: Session): Promise<FileSettings | null> {
+  try {
+    const [row] = await session.query(`SELECT ${fileSettingsSql} AS found`);
+    return readFileSettings(row?.["found"] ?? null);
+  } catch (error) {
+    if (error instanceof QueryError && error.sqlstate === "42501") return null;
+    throw error;
+  }
+}
+
 /** Asks the server to read its configuration again. Also wakes a startup process that sleeps between two attempts. */
 export async function reload(session: Session): Promise<void> {
   await session.query("SELECT pg_reload_conf()");

@@ -1,7 +1,7 @@
 // Taking back what an interrupted run left: by another operator, with no journal, from the marks on the nodes alone. What
 // had been changed comes back to the very values, and the slots are the same set.
 
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -117,6 +117,31 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     // n2 keeps the rows that it was given.
     expect(await sql(cluster.server("n2"), countRows)).toEqual(["20001"]);
     expect(await operator.change(...failover, "--to", "n2")).toMatchObject({ status: 0 });
+  });
+
+  test("of what was written and never loaded", async () => {
+    await using cluster = await startCluster({ major });
+    const n3 = cluster.server("n3");
+    const reset = "ALTER SYSTEM RESET primary_slot_name";
+    await sql(n3, reset, "SELECT pg_reload_conf()");
+    await cluster.server("n1").kill();
+    const operator = operatorOf(cluster);
+    const before = await stateOf(cluster, standbys);
+    const loaded = await sql(n3, "SELECT current_setting('primary_conninfo')");
+    // As an operator leaves it who dies between the last word and the reload, told of n2.
+    expect(await operator.change("repoint", "n3", "--to", "n2", "--no-wait")).toMatchObject({
+      status: 0,
+    });
+    const told = readFileSync(join(n3.dataDir, "postgresql.auto.conf"), "utf8");
+    expect(await operator.change("unquiesce", "n3")).toMatchObject({ status: 0 });
+    writeFileSync(join(n3.dataDir, "postgresql.auto.conf"), told);
+    expect(await sql(n3, "SELECT current_setting('primary_conninfo')")).toEqual(loaded);
+    expect(await slotsOf(cluster, ["n2"])).toEqual({ n2: ["remaster_n3"] });
+
+    const { status, report } = await operatorOf(cluster, { desk: "other" }).change("undo");
+    expect(stepsIn(report)).toEqual(["done unquiesce n3", "done drop-slot n2 --slot remaster_n3"]);
+    expect(status).toBe(0);
+    expect(await stateOf(cluster, standbys)).toEqual(before);
   });
 
   test("not once the node leads: the way is forward", async () => {
