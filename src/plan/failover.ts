@@ -20,7 +20,7 @@ import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts"
 import { foreseeTorn, isTornFor } from "../topology/torn.ts";
 import { checkNotAsked, checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import { findUnfollowing } from "./following.ts";
-import { findGivenUp, hintWithoutCandidate, rankFor } from "./given-up.ts";
+import { checkLineKept, findGivenUp, hintWithoutCandidate, rankFor } from "./given-up.ts";
 import { acceptedLoss, checkLoss, checkMinority, judgeLoss } from "./loss.ts";
 import { checkVouched, findStilled, stopStage, tellOfStilled } from "./vouching.ts";
 import type { Decision, Stage } from "./plan.ts";
@@ -198,6 +198,7 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   const guarantee = judgeLoss(evidence);
   const stilled = request.primaryIsDead ? [] : findStilled(evidence, guarantee, candidate);
   const unsafe = refuseOn([
+    ...checkLineKept(topology, candidate),
     ...checkVouched(topology, request, stilled),
     ...checkMinority(evidence, request),
     ...checkLoss(guarantee, request),

@@ -3,9 +3,11 @@
 
 import { rankCandidates, type Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
+import { findReference } from "../topology/lines.ts";
+import type { ReachedNode } from "../topology/node.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
-import { compareHeld } from "../wal/position.ts";
+import { compareHeld, formatPosition } from "../wal/position.ts";
 import { problem } from "./request.ts";
 
 /** Everyone ranked. A node that nobody can bring level may lead only where that loss is accepted, and no other can. */
@@ -25,6 +27,26 @@ export function hintWithoutCandidate(topology: Topology, to: string | null): str
   const lossy = rankFor(topology, to, { acceptDataLoss: true });
   if (lossy.candidate === null || lossy.ahead === null) return "see `remaster compare-lsn`";
   return `see \`remaster compare-lsn\`; --accept-data-loss promotes ${lossy.candidate} and gives up what ${lossy.ahead} has beyond it`;
+}
+
+/** Refuses a node that left the line which the evidence speaks for: what those on that line hold would be lost with it, and
+ * no exchange can bring it. Where nothing speaks for either, or the operator named the line, that has been decided before. */
+export function checkLineKept(topology: Topology, node: ReachedNode): Finding[] {
+  const standbys = standbysOf(topology).filter(({ received }) => received !== null);
+  const best = findReference(standbys, topology.histories);
+  if (best?.decided !== true || topology.accepted !== null || node.received === null) return [];
+  const { relation, switchpoint } = compareHeld(node, best.node, topology.histories);
+  if (relation !== "diverged") return [];
+  const lost = standbys
+    .filter((other) => compareHeld(node, other, topology.histories).relation === "diverged")
+    .map(({ name }) => name);
+  const at = switchpoint === null ? "" : ` after ${formatPosition(switchpoint)}`;
+  return [
+    problem("others-are-ahead", node.name, {
+      message: `${node.name} left the line of ${best.node.name}${at}: what ${lost.join(", ")} ${lost.length === 1 ? "holds" : "hold"} beyond that would be lost`,
+      hint: `take ${best.node.name}, or keep the line of ${node.name} all the same: --accept-timeline ${node.received.timeline}`,
+    }),
+  ];
 }
 
 /** Nodes that have more than the candidate, where nobody can bring it there: that is given up, and they are left behind. */

@@ -18,6 +18,7 @@ import {
   checkStandbyMode,
 } from "./checks.ts";
 import type { Decision } from "./plan.ts";
+import { checkLineKept } from "./given-up.ts";
 import { checkNothingPending } from "./pending.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
@@ -123,6 +124,7 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
     ...checkReplay(node, { cancelQueries: false }),
     ...(node.marks.restoreQuiesced ? checkSettings(node) : []),
     ...checkRequired(topology, node, request.require),
+    ...checkLineKept(topology, node),
     ...(request.acceptDataLoss ? [] : checkNothingLost(topology, node)),
   ]);
   return refusal ?? plan(topology, request);

@@ -23,7 +23,8 @@ function promiseOf({ kind, unreached }: Guarantee): {
     return { text: "guarantee: no acknowledged commit can be missing", style: "good" };
   }
   if (kind === "unproven" && unreached.length === 0) {
-    const text = "guarantee: all that any standby has; what only the old primary had is lost";
+    const text =
+      "guarantee: all that any standby on its line has; what only the old primary had is lost";
     return { text, style: "plain" };
   }
   return { text: "no guarantee: acknowledged commits may be lost", style: "bad" };

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { planFailover } from "../../../src/plan/failover.ts";
+import { planPromote } from "../../../src/plan/promote.ts";
 import type { Decision } from "../../../src/plan/plan.ts";
 import type { Observation } from "../../../src/topology/node.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
@@ -68,6 +69,26 @@ describe("a failover", () => {
   test("goes to the node that was named", () => {
     const nodes = [dead, orphan("n2", "1@0/5000000"), orphan("n3", "1@0/4000000")];
     expect(outline(decide(nodes, { to: "n3" }))).toContain("promote n3");
+  });
+
+  test("gives no line up that more stand on, unless the operator names the other", () => {
+    const second = { history: history(2, "1 0/4000000") };
+    const nodes = [
+      dead,
+      orphan("n2", "1@0/6000000"),
+      orphan("n3", "2@0/5000000", second),
+      orphan("n4", "2@0/5000000", second),
+    ];
+    expect(outline(decide(nodes))).toContain("promote n3");
+    expect(outline(decide(nodes, { to: "n3" }))).toContain("promote n3");
+    expect(outline(decide(nodes, { to: "n2" }))).toEqual(["refused: others-are-ahead n2"]);
+    const promoted = planPromote(buildTopology("test", nodes), {
+      node: "n2",
+      require: null,
+      patienceMs: 2000,
+      acceptDataLoss: true,
+    });
+    expect(outline(promoted)).toEqual(["refused: others-are-ahead n2"]);
   });
 
   test("refuses while a primary answers", () => {
