@@ -25,8 +25,8 @@ export interface ConnectOptions {
 }
 
 export interface FirstQuestion {
-  /** A select list. `keyPid` is the process id of the cancel key: behind a pooler another one than pg_backend_pid(). */
-  columns(keyPid: number): string;
+  /** A select list. `backendPid` comes from the cancel key: behind a pooler it is another one than pg_backend_pid(). */
+  columns(server: { readonly backendPid: number; readonly version: number }): string;
   answered(row: Row): void;
 }
 

@@ -44,7 +44,8 @@ export async function greet(
   if (replication === "true" || wanted === "none") return { client, backendPid: keyPid, version };
   const own = version >= 140_000 ? greetingSince14 : greeting;
   const { firstQuestion } = request.options;
-  const sql = firstQuestion === undefined ? own : `${own}, ${firstQuestion.columns(keyPid)}`;
+  const more = firstQuestion?.columns({ backendPid: keyPid, version });
+  const sql = more === undefined ? own : `${own}, ${more}`;
   const facts = await attempt.step(client.query<Facts>(sql)).then(
     (result) => result.rows[0],
     (error: unknown) => {

@@ -12,7 +12,7 @@ import type { Session } from "./session.ts";
 export interface Place {
   readonly name: string;
   readonly session: Session;
-  /** When the server's postmaster started, seconds; 0 before it was asked. */
+  /** When the server's postmaster started; empty before it was asked. */
   startedAt: string;
   /** `shared`: another session of the same run holds it. */
   how: "none" | "own" | "shared";
@@ -32,8 +32,13 @@ export interface OpenWish {
   readonly signal?: AbortSignal;
 }
 
-/** No such database, no right to connect or to lock, turned away by pg_hba.conf, another password, no sessions allowed. */
-const closesDatabase = new Set(["3D000", "42501", "28000", "28P01", "55000"]);
+/** Whether the node's own database may let us in all the same: this one does not exist, has no place for us in its rights,
+ * pg_hba.conf or our passfile, or allows no sessions. Not where the server itself is at fault, nor a wrong password twice. */
+function mayBeTheDatabase(error: ConnectFailure, node: NodeConfig): boolean {
+  if (error.sqlstate === "42501") return true;
+  const isServer = error.sqlstate === "57P03" || error.sqlstate === "53300";
+  return error.answer === "error" && !isServer && node.conninfo["dbname"] !== lockDatabase;
+}
 
 /** Throws as connect() does. Where the lock's database is closed to us the session is one in the node's own database, and
  * the obstacle says why; a pooler is an obstacle too, told before the failure is thrown. */
@@ -66,7 +71,7 @@ export async function openPlace(
   } catch (error) {
     if (!(error instanceof ConnectFailure)) throw error;
     if (error.answer === "pooler") onObstacle(poolerFinding(node.name));
-    if (!closesDatabase.has(error.sqlstate ?? "")) throw error;
+    if (!mayBeTheDatabase(error, node)) throw error;
     const session = await connect(conninfo, plain);
     onObstacle(unavailableFinding(node.name, error.reason));
     return placeOf(node.name, session, null);
@@ -95,7 +100,7 @@ function placeOf(name: string, opened: Session, attempt: LockTry | null): Place 
   const place: Place = {
     name,
     session,
-    startedAt: attempt?.startedAt ?? "0",
+    startedAt: attempt?.startedAt ?? "",
     how: attempt?.locked === true ? "own" : "none",
     gone: false,
     heardAt: Date.now(),

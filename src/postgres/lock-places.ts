@@ -33,9 +33,8 @@ export class LockPlaces {
 
   /** By the age of the servers: the same order for everybody, whatever their topology files call them. */
   all(): readonly Place[] {
-    return [...this.#places.values()].sort(
-      (a, b) => Number(a.startedAt) - Number(b.startedAt) || (a.name < b.name ? -1 : 1),
-    );
+    const age = ({ startedAt, name }: Place): string => `${startedAt} ${name}`;
+    return [...this.#places.values()].toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
   }
 
   missing(): readonly Place[] {

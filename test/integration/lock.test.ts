@@ -1,7 +1,9 @@
 // One operator at a time: who holds the lock, how it ends, what becomes of a run that loses it.
 
 import { type ChildProcess, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
+import { join } from "node:path";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import {
@@ -308,6 +310,18 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       const { report } = await elsewhere.change("quiesce");
       expect(report.findings).toMatchObject([{ code: "locked" }]);
     });
+    const passfile = join(cluster.directory, "narrow");
+    const lines = readFileSync(join(cluster.directory, "passfile"), "utf8");
+    writeFileSync(passfile, lines.replaceAll(":*:remaster:", ":template1:remaster:"), {
+      mode: 0o600,
+    });
+    const narrow = changedConfig(cluster, "narrow", () =>
+      readFileSync(config, "utf8").replace(/passfile = .*/, `passfile = "${passfile}"`),
+    );
+    const without = await operatorOf(cluster, { config: narrow }).change("quiesce");
+    expect(without.report.findings.map(({ code }) => code)).toContain("lock-unavailable");
+    expect(without.report.findings[0]?.message).toContain("wants a password");
+    expect(without.status).toBe(5);
     await sqlIn(cluster, "n1", { database: "template1", statement: template });
     const { status, report } = await elsewhere.change("quiesce");
     expect(report.findings.map(({ code }) => code)).toContain("lock-unavailable");
