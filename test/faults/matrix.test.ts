@@ -12,7 +12,10 @@ import { stories, type Story } from "./stories.ts";
 import { watchWriters } from "./writers.ts";
 
 const everything = process.env["REMASTER_FAULTS"] === "all";
-const majors = everything ? testMajors : testMajors.slice(-1);
+/** The oldest and the newest of a full run would say no more than these two. */
+const majors = everything
+  ? testMajors.filter((major) => [15, 18].includes(major))
+  : testMajors.slice(-1);
 
 /** The acts of a story's run that nobody disturbs; one of each kind will do by default. */
 async function actsOf(story: Story, major: number): Promise<readonly string[]> {
