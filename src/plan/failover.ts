@@ -20,7 +20,13 @@ import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts"
 import { foreseeTorn, isTornFor } from "../topology/torn.ts";
 import { checkNotAsked, checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import { findUnfollowing } from "./following.ts";
-import { checkLineKept, findGivenUp, hintWithoutCandidate, rankFor } from "./given-up.ts";
+import {
+  checkLineKept,
+  findGivenUp,
+  hintWithoutCandidate,
+  lessGivenUp,
+  rankFor,
+} from "./given-up.ts";
 import { acceptedLoss, checkLoss, checkMinority, judgeLoss } from "./loss.ts";
 import { checkVouched, findStilled, stopStage, tellOfStilled } from "./vouching.ts";
 import type { Decision, Stage } from "./plan.ts";
@@ -233,7 +239,7 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       }),
     ],
     noReturn: "promote",
-    guarantee,
+    guarantee: lessGivenUp(guarantee, lost),
     findings: [
       ...acceptedLoss(guarantee),
       ...lost.findings,

@@ -8,6 +8,7 @@ import type { ReachedNode } from "../topology/node.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
+import type { Guarantee } from "./guarantee.ts";
 import { problem } from "./request.ts";
 
 /** Everyone ranked. A node that nobody can bring level may lead only where that loss is accepted, and no other can. */
@@ -49,11 +50,22 @@ export function checkLineKept(topology: Topology, node: ReachedNode): Finding[] 
   ];
 }
 
+export interface GivenUp {
+  readonly nodes: readonly string[];
+  readonly findings: readonly Finding[];
+}
+
+/** What can still be promised where WAL is given up that a node within reach has. */
+export function lessGivenUp(guarantee: Guarantee, { nodes, findings }: GivenUp): Guarantee {
+  const [first] = findings;
+  if (first === undefined) return guarantee;
+  const basis = `${first.message}; ${guarantee.basis}`;
+  const unreached = [...new Set([...guarantee.unreached, ...nodes])];
+  return { ...guarantee, kind: "unproven", basis, unreached, confirmers: null };
+}
+
 /** Nodes that have more than the candidate, where nobody can bring it there: that is given up, and they are left behind. */
-export function findGivenUp(
-  topology: Topology,
-  ranking: Ranking,
-): { readonly nodes: readonly string[]; readonly findings: readonly Finding[] } {
+export function findGivenUp(topology: Topology, ranking: Ranking): GivenUp {
   const candidate = ranking.candidate === null ? null : reachedNode(topology, ranking.candidate);
   const ranked = ranking.ranking.find(({ node }) => node === ranking.candidate);
   if (candidate === null || ranking.exchange !== null || ranked?.relation !== "behind") {

@@ -16,7 +16,7 @@ export interface Guarantee {
   readonly observedAt: number | null;
   /** By how much that primary was then ahead of the farthest standby that is reached now. */
   readonly distanceBytes: bigint | null;
-  /** Nodes out of reach that may hold what nobody reached has. */
+  /** Nodes out of reach that may hold what nobody reached has, and those whose WAL is given up. */
   readonly unreached: readonly string[];
   /** When proven, and each listed name is one standby's own: the reached standbys that could have confirmed. */
   readonly confirmers: readonly string[] | null;

@@ -249,6 +249,7 @@ describe("refused until the loss is accepted", () => {
     expect(accepted.plan.findings).toContainEqual(
       expect.objectContaining({ code: "others-are-ahead", node: "n3", severity: "problem" }),
     );
+    expect(guaranteeOf(accepted)).toMatchObject({ kind: "unproven", unreached: ["n4"] });
   });
 });
 
