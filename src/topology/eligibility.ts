@@ -92,7 +92,7 @@ function cannotBeCompared(node: ReachedNode, { comparison, against }: Case): str
 
 function standsOnAnUndecidedLine(_node: ReachedNode, { decided }: Case): string | null {
   if (decided) return null;
-  return "standbys went different ways, and nothing says whose is the cluster's: name one on the line to keep with --to";
+  return "standbys went different ways, and nothing says whose is the cluster's: name the line to keep with --accept-timeline";
 }
 
 function isNoStandby(node: ReachedNode): string | null {

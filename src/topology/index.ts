@@ -32,6 +32,7 @@ export {
   type TimelineHistory,
   type TimelineId,
 } from "../wal/timeline.ts";
+export { type AcceptedLine, type AcceptedTimeline, parseAcceptedTimeline } from "./accepted.ts";
 export {
   type RankedNode,
   type Ranking,
@@ -68,5 +69,6 @@ export {
   downstreamsOf,
   findNodeAt,
   type Topology,
+  type TopologyOptions,
   upstreamChain,
 } from "./topology.ts";

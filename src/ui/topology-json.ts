@@ -3,6 +3,7 @@
 import { formatAddress } from "../conninfo/hosts.ts";
 import type { Address } from "../conninfo/conninfo.ts";
 import type { Observation, ReachedNode, Slot, UnreachedNode } from "../topology/node.ts";
+import { allPrimaries } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import { formatPosition } from "../wal/position.ts";
@@ -14,7 +15,7 @@ export function topologyJson(topology: Topology): JsonObject {
   return {
     cluster: topology.cluster,
     systemIdentifier: topology.systemIdentifier,
-    primaries: topology.primaries,
+    primaries: allPrimaries(topology),
     cycles: topology.cycles,
     nodes: [...topology.nodes.values()].map((node) => nodeJson(topology, node)),
   };

@@ -217,9 +217,12 @@ describe.each(testMajors)("repoint, PostgreSQL %d", (major) => {
     await untilSees(cluster, ["n4"], { statement: "SELECT count(*) FROM rows", value: "11" });
     await sql(server("n1"), "INSERT INTO rows VALUES (0)", "INSERT INTO rows VALUES (0)");
     await untilSees(cluster, ["n2"], { statement: "SELECT count(*) FROM rows", value: "12" });
-    await expectRefused(["repoint", "n4", "--to", "n2"], ["diverged n4"]);
+    const repoint = ["repoint", "n4", "--to", "n2"];
+    await expectRefused(repoint, ["several-primaries"]);
 
     await server("n3").kill();
+    const parted = await operator.change(...repoint);
+    expect([parted.status, alarmsIn(parted.report)]).toEqual([5, ["diverged n4"]]);
     await server("n4").kill();
     await server("n1").kill();
     await untilSees(cluster, ["n2"], {

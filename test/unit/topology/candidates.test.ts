@@ -248,7 +248,7 @@ describe("standbys that went different ways", () => {
       rank(nodes)
         .ranking.flatMap((ranked) => ranked.objections)
         .join(),
-    ).toContain("--to");
+    ).toContain("--accept-timeline");
     expect(rank(nodes, { to: "n2" })).toMatchObject({ ahead: "n2", candidate: "n2" });
     expect(rankOf(nodes, "n3", { to: "n2" }).relation).toBe("diverged");
     expect(rank(nodes, { to: "n3" })).toMatchObject({ ahead: "n3", candidate: "n3" });
