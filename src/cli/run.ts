@@ -161,8 +161,9 @@ async function printReport(report: Report, options: GlobalOptions, edge: Edge): 
     stdout: await lookOf(edge.stdout, options, edge),
     stderr: await lookOf(edge.stderr, options, edge),
   });
-  if (stderr !== "") edge.stderr.write(stderr);
+  // What must not be missed stands last where both lead to one screen.
   if (stdout !== "") edge.stdout.write(stdout);
+  if (stderr !== "") edge.stderr.write(stderr);
 }
 
 async function lookOf(output: Output, options: GlobalOptions, edge: Edge) {

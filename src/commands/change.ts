@@ -2,6 +2,7 @@
 // decision; showing and doing consume the plan that it gave, so that what is shown is what runs.
 
 import { isDeepStrictEqual } from "node:util";
+import { DeclinedError } from "../errors.ts";
 import { checkGuards, withStrays } from "../plan/guards.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
@@ -146,10 +147,15 @@ function withoutConsent(
   };
 }
 
+interface Ended extends Pick<Execution, "outcome" | "steps"> {
+  /** By the operator, not by the end of the time. */
+  readonly interrupted: boolean;
+}
+
 function summaryOf(
   change: Change,
   topology: Topology,
-  { outcome, steps }: Pick<Execution, "outcome" | "steps">,
+  { outcome, steps, interrupted }: Ended,
 ): string {
   switch (outcome) {
     case "done":
@@ -159,12 +165,16 @@ function summaryOf(
     case "declined":
       return "interrupted before the first change; nothing was changed";
     case "undone":
-      return "it did not work; what had been done was taken back";
+      return `${interrupted ? "interrupted" : "it did not work"}; what had been done was taken back`;
     case "incomplete":
-      return "not finished: the steps and findings say what holds";
+      return `${interrupted ? "interrupted, " : ""}not finished: the steps and findings say what holds`;
     case "refused":
       return "the lock of the cluster was lost before the first change; nothing was changed";
   }
+}
+
+function isInterrupted({ signal }: Context): boolean {
+  return signal.aborted && signal.reason instanceof DeclinedError;
 }
 
 /** What to type where the run did not come to its goal, most useful first. */
@@ -224,7 +234,11 @@ async function carryOut(
     steps: execution.steps,
     timings: execution.timings,
     word: outcome === "done" || outcome === "incomplete" ? (change.word?.(after) ?? null) : null,
-    summary: summaryOf(change, after, { ...execution, outcome }),
+    summary: summaryOf(change, after, {
+      ...execution,
+      outcome,
+      interrupted: isInterrupted(context),
+    }),
     ...(outcome === "done" ? {} : { next: nextAfter(execution, plan, context) }),
   };
 }

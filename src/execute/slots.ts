@@ -39,7 +39,9 @@ export async function dropMadeSlots(
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const { slotName, upstream } = slot;
-      throw new Error(`slot ${slotName} is left on ${upstream}: ${why}`, { cause: error });
+      const left = `slot ${slotName} is left on ${upstream}`;
+      const then = `\`remaster drop-slot ${upstream} --slot ${slotName}\` removes it`;
+      throw new Error(`${left}, ${then}: ${why}`, { cause: error });
     }
   }
 }

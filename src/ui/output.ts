@@ -40,7 +40,11 @@ export async function renderOutput(
   }
   const view = { look: options.stdout, verbose: options.verbose };
   const body = paint(renderBody(report, view), options.stdout);
-  if (!answered) return { stdout: body, stderr: verdict(options.stderr) };
+  if (!answered) {
+    const isOneScreen = options.stdout.isTTY && options.stderr.isTTY;
+    const gap = isOneScreen && body !== "" ? "\n" : "";
+    return { stdout: body, stderr: `${gap}${verdict(options.stderr)}` };
+  }
   return {
     stdout: [body, verdict(options.stdout)].filter((part) => part !== "").join("\n"),
     stderr: "",
