@@ -23,7 +23,7 @@ export interface RecollectionOptions {
 }
 
 /** A home directory may be on a file server that does not answer. Milliseconds. */
-const patienceMs = 1_000;
+const patienceMs = 2_000;
 
 /** Of a run that waits and looks again and again: the first look and the last ones say it all. */
 const mostLooks = 20;
@@ -32,20 +32,25 @@ export function createRecollection(options: RecollectionOptions): Recollection {
   const looks: (readonly Observation[])[] = [];
   let failed = false;
 
-  const place = async () => ({
-    directory: options.directory,
-    cluster: (await options.cluster()).name,
-  });
-  const known = async (): Promise<LastSeen | null> => {
-    const [{ readLastSeen }, { addLook }, { buildTopology }] = await Promise.all([
+  const load = async () => {
+    const [files, seen, topology, { name }] = await Promise.all([
       import("../execute/last-seen.ts"),
       import("../topology/last-seen.ts"),
       import("../topology/topology.ts"),
+      options.cluster(),
     ]);
-    const where = await place();
-    const before = await readLastSeen(where);
+    return {
+      ...files,
+      ...seen,
+      ...topology,
+      place: { directory: options.directory, cluster: name },
+    };
+  };
+  type Loaded = Awaited<ReturnType<typeof load>>;
+  const known = async ({ readLastSeen, addLook, buildTopology, place }: Loaded) => {
+    const before = await readLastSeen(place);
     return looks.reduce<LastSeen | null>(
-      (seen, look) => addLook(seen, buildTopology(where.cluster, look)),
+      (seen, look) => addLook(seen, buildTopology(place.cluster, look)),
       before,
     );
   };
@@ -68,20 +73,18 @@ export function createRecollection(options: RecollectionOptions): Recollection {
       over.abort();
     }
   };
-  const write = async (): Promise<void> => {
-    const seen = await known();
-    if (seen === null) return;
-    const { writeLastSeen } = await import("../execute/last-seen.ts");
-    await writeLastSeen(await place(), seen, options.pid);
+  const write = async (loaded: Loaded): Promise<void> => {
+    const seen = await known(loaded);
+    if (seen !== null) await loaded.writeLastSeen(loaded.place, seen, options.pid);
   };
   return {
     add: (observations) => {
       looks.push(observations);
       if (looks.length > mostLooks) looks.splice(1, 1);
     },
-    recall: () => patiently(known(), null),
+    recall: async () => patiently(known(await load()), null),
     keep: async () => {
-      if (looks.length > 0) await patiently(write(), undefined);
+      if (looks.length > 0) await patiently(write(await load()), undefined);
     },
   };
 }
