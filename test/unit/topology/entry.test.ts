@@ -21,6 +21,7 @@ test("the library's entry exports these values: taking one away breaks its users
     "isSegmentBoundary",
     "lsn",
     "maxLsn",
+    "parseAcceptedTimeline",
     "parseLsn",
     "parsePosition",
     "parseSegmentName",
