@@ -171,6 +171,7 @@ describe("for people", () => {
       failed   repoint n4 --to n2  30.0 s  it asks for WAL from beyond the switchpoint
       skipped  heal n5 --to n2
       --- stderr
+
       problem: repoint of n4 failed: it asks for WAL from beyond the switchpoint
         [step-failed]
 
