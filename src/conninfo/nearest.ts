@@ -1,8 +1,8 @@
 // The known word that a mistyped one was probably meant to be: for "unknown keyword" messages.
 
-/** The nearest of `known` within a third of the word's length (at least 1, at most 3 edits), or null. */
+/** The nearest of `known` within a third of the word's length (rounded; at least 1, at most 3 edits), or null. */
 export function nearestWord(word: string, known: readonly string[]): string | null {
-  const limit = Math.min(3, Math.max(1, Math.ceil(word.length / 3)));
+  const limit = Math.min(3, Math.max(1, Math.round(word.length / 3)));
   let best: string | null = null;
   let bestDistance = limit + 1;
   for (const candidate of known) {

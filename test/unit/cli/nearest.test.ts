@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { nearest } from "../../../src/cli/nearest.ts";
 
-const verbs = ["status", "compare-lsn", "quiesce", "unquiesce", "promote", "repoint"];
+const verbs = ["status", "compare-lsn", "quiesce", "unquiesce", "promote", "repoint", "history"];
 
 test.each([
   ["staus", "status"],
