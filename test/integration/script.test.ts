@@ -64,7 +64,9 @@ async function bothWays(major: number, { words, make, leader }: Case): Promise<v
   const [one, other] = [operatorOf(byVerb), operatorOf(byScript)];
   expect(await shapeOf(byVerb, one)).toEqual(await shapeOf(byScript, other));
 
+  const shown = await one.ask(...words, "--dry-run");
   const done = await one.change(...words);
+  expect(done.report.plan?.stages).toEqual(shown.report.plan?.stages);
   expect(done.status, done.report.summary).toBe(0);
   const ran = await runScript(byScript, other, words);
   expect(ran.stderr).not.toContain("did not work");
