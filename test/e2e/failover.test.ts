@@ -1,5 +1,5 @@
 // The same failover three ways: the verb, the script that it prints, and the primitive commands typed one by one. All of
-// them lead to the same end, and a script that cannot go on takes back what it began.
+// them lead to the same end, and what a script began that cannot go on can be taken back.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -34,29 +34,28 @@ async function loseWithRowsOnOneAlone(major: number): Promise<TestCluster> {
 async function runScript(
   cluster: TestCluster,
   operator: Operator,
-  script: { readonly text: string; readonly options?: string },
+  text: string,
 ): Promise<{ readonly status: number | null; readonly talk: string }> {
   const bin = join(cluster.directory, "bin");
   mkdirSync(bin, { recursive: true });
-  writeFileSync(
-    join(bin, "remaster"),
-    `#!/bin/sh\nexec ${process.execPath} ${entryPoint} "$@" ${script.options ?? ""}\n`,
-    { mode: 0o755 },
-  );
-  const child = spawn("sh", ["-s"], {
+  writeFileSync(join(bin, "remaster"), `#!/bin/sh\nexec ${process.execPath} ${entryPoint} "$@"\n`, {
+    mode: 0o755,
+  });
+  const file = join(cluster.directory, "script.sh");
+  writeFileSync(file, text);
+  const child = spawn("sh", [file], {
     env: {
       ...operator.env,
       PATH: [bin, process.env["PATH"]].join(delimiter),
       HOME: "/nonexistent",
       REMASTER_CONFIG: operator.config,
     },
-    stdio: ["pipe", "ignore", "pipe"],
+    stdio: ["ignore", "ignore", "pipe"],
   });
   let talk = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     talk += chunk;
   });
-  child.stdin.end(script.text);
   return new Promise((resolve) => {
     child.on("close", (status) => {
       resolve({ status, talk });
@@ -84,13 +83,13 @@ const ways: readonly (readonly [string, Way])[] = [
     "its script",
     async (cluster, operator) => {
       const printed = await operator.run([...failover, "--script"]);
-      const { status, talk } = await runScript(cluster, operator, { text: printed.stdout });
+      const { status, talk } = await runScript(cluster, operator, printed.stdout);
       return talk.includes("did not work") ? -1 : status;
     },
   ],
   [
     "the primitives",
-    async (cluster, operator) => (await runScript(cluster, operator, { text: primitives })).status,
+    async (cluster, operator) => (await runScript(cluster, operator, primitives)).status,
   ],
 ];
 
@@ -118,14 +117,15 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     });
   });
 
-  test("a script that cannot go on takes back what it began", async () => {
+  test("a script that cannot go on says how to take back what it began", async () => {
     await using cluster = await loseWithRowsOnOneAlone(major);
     const operator = operatorOf(cluster);
     const before = [allSettings(cluster), await slotsOf(cluster, ["n2", "n3", "n4"])];
-    const printed = await operator.run([...failover, "--script"]);
-    const options = "--timeout 4s";
-    const { status } = await runScript(cluster, operator, { text: printed.stdout, options });
+    const printed = await operator.run([...failover, "--timeout", "4s", "--script"]);
+    const { status, talk } = await runScript(cluster, operator, printed.stdout);
     expect(status).toBe(7);
+    expect(talk).toContain("next: remaster undo");
+    expect((await operator.change("undo")).status).toBe(0);
     expect([allSettings(cluster), await slotsOf(cluster, ["n2", "n3", "n4"])]).toEqual(before);
   });
 });

@@ -2,7 +2,7 @@
 // and with no more rights than PostgreSQL 15 asks for.
 
 import { spawnSync } from "node:child_process";
-import { appendFileSync, statSync } from "node:fs";
+import { appendFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { followState, pointAt, settle } from "../../src/postgres/follow.ts";
@@ -109,7 +109,15 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     const server = cluster.server("n2");
     const conf = autoConf(server);
     const loaded = await valueOf(cluster, "n2", "SELECT pg_conf_load_time()");
-    expect(await quiesce(n2, { ...keep, timeoutMs: 0 })).toMatchObject({
+    // A postmaster that is held tells nobody of the new settings.
+    const postmaster = Number(
+      readFileSync(join(server.dataDir, "postmaster.pid"), "utf8").split("\n")[0],
+    );
+    process.kill(postmaster, "SIGSTOP");
+    const late = await quiesce(n2, { ...keep, timeoutMs: 200 }).finally(() => {
+      process.kill(postmaster, "SIGCONT");
+    });
+    expect(late).toMatchObject({
       done: false,
       refusal: { message: expect.stringContaining("time was up") as unknown },
     });

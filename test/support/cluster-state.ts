@@ -37,11 +37,13 @@ export async function untilSees(
   for (const name of names) {
     const until = performance.now() + 15_000;
     for (;;) {
-      const [value] = await sql(cluster.server(name), wanted.statement);
+      // A server on its way up lets nobody in: that is one more thing that it does not show yet.
+      const value = await sql(cluster.server(name), wanted.statement).then(
+        (column) => column[0] ?? "no row",
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
       if (value === wanted.value) break;
-      if (performance.now() > until) {
-        throw new Error(`${name}: ${wanted.statement} is ${value ?? "nothing"}`);
-      }
+      if (performance.now() > until) throw new Error(`${name}: ${wanted.statement}: ${value}`);
       await setTimeout(20);
     }
   }
