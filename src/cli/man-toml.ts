@@ -15,7 +15,7 @@ const topKeys: readonly Key[] = [
 const connectKeys: readonly Key[] = [
   {
     name: "[connect]",
-    text: "Connection parameters under every node's own, by libpq's keywords: `user`, `dbname`, `connect_timeout`, `sslmode`, `passfile` and so on. A password belongs in a passfile or in PGPASSWORD; here it is accepted only in a file that nobody but its owner can read.",
+    text: "Connection parameters under every node's own, by libpq's keywords: `user`, `dbname`, `connect_timeout`, `sslmode`, `passfile` and so on. A password belongs in a passfile or in PGPASSWORD; here it is accepted only in a file that nobody but its owner can read. Verbs that change something connect to the database `postgres` whatever `dbname` says, since the lock of the cluster is there, and tell verb, operator and process in application_name.",
   },
 ];
 

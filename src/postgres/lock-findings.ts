@@ -3,8 +3,13 @@
 import type { Finding } from "../topology/finding.ts";
 import { describeHolder, type Holder, lockDatabase } from "./lock.ts";
 
-const takeOverHint =
-  "wait until that run has ended, or end it with --take-over, which stops it where it stands";
+function waitHint(holder: Holder): string {
+  const within =
+    holder.owner?.verb === "lock"
+      ? "; what belongs to it needs its REMASTER_LOCK in the environment"
+      : "";
+  return `wait until that run has ended, or end it with --take-over, which stops it where it stands${within}`;
+}
 
 /** One finding for each run, with the nodes on which it holds the lock. */
 export function lockedFindings(holders: ReadonlyMap<string, Holder>): readonly Finding[] {
@@ -20,7 +25,7 @@ export function lockedFindings(holders: ReadonlyMap<string, Holder>): readonly F
     severity: "problem" as const,
     ...(nodes.length === 1 && nodes[0] !== undefined ? { node: nodes[0] } : {}),
     message: `${describeHolder(holder)} holds the lock on ${nodes.join(", ")}`,
-    hint: takeOverHint,
+    hint: waitHint(holder),
   }));
 }
 
