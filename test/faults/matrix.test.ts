@@ -109,7 +109,7 @@ for (const major of majors) {
     describe(`${story.name}, PostgreSQL ${major}`, () => {
       const cases = acts.flatMap((act, index) =>
         faultKinds
-          .filter((_, at) => everything || (at + index) % faultKinds.length < 2)
+          .filter((_, at) => everything || (at + index) % faultKinds.length === 0)
           .map((kind: FaultKind, at) => ({
             act,
             kind,

@@ -14,7 +14,7 @@ import {
   withNodeLines,
 } from "../support/cli.ts";
 import { allSettings, countRows, makeRows, sql, untilSees } from "../support/cluster-state.ts";
-import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestCluster, type TestServer, fewMajors } from "../support/cluster.ts";
 import { typed } from "../support/typed.ts";
 
 const dead = ["failover", "--primary-is-dead"] as const;
@@ -65,7 +65,7 @@ async function writing(server: TestServer) {
 
 const waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("PAINS 15: what the synchronous standby confirmed is kept, though another is lost and a third lags", async () => {
     await using cluster = await startCluster({ major });
     const preferring = changedConfig(cluster, "preferring", (text) =>

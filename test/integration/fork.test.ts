@@ -11,7 +11,7 @@ import {
   sql,
   untilSees,
 } from "../support/cluster-state.ts";
-import { startCluster, type TestServer, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestServer, fewMajors } from "../support/cluster.ts";
 
 /** As somebody does it by mistake; gives the LSN at which the new timeline began. */
 async function promoteByHand(server: TestServer): Promise<string> {
@@ -28,7 +28,7 @@ function firstOf({ findings }: CliReport) {
   return first ?? null;
 }
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("two promotions beside a primary: nothing is changed until a line is named", async () => {
     await using cluster = await startCluster({ major });
     const operator = operatorOf(cluster);

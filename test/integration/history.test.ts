@@ -5,7 +5,7 @@ import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { operatorOf } from "../support/cli.ts";
-import { startCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, fewMajors } from "../support/cluster.ts";
 import { remaster } from "../support/program.ts";
 
 interface Run {
@@ -20,7 +20,7 @@ interface Run {
   readonly steps?: readonly { readonly commandLine: string; readonly state: string }[];
 }
 
-describe.each(testMajors.slice(-1))("PostgreSQL %d", (major) => {
+describe.each(fewMajors.slice(-1))("PostgreSQL %d", (major) => {
   test("runs are told newest first, with who, how and what became of them", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);

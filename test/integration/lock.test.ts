@@ -14,7 +14,7 @@ import {
   stepsIn,
 } from "../support/cli.ts";
 import { allSettings, expectLed, makeRows, sql, untilSees } from "../support/cluster-state.ts";
-import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestCluster, fewMajors } from "../support/cluster.ts";
 import { hasPooler, startPooler } from "../support/pooler.ts";
 import { typed } from "../support/typed.ts";
 import { entryPoint, type ProgramResult, remaster } from "../support/program.ts";
@@ -118,7 +118,7 @@ async function duringExchange(
   return result;
 }
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("the second operator is told who holds it, from where and since when", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const other = operatorOf(cluster, { desk: "other" });

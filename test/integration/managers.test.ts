@@ -4,9 +4,9 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import { alarmsIn, operatorOf, stepsIn } from "../support/cli.ts";
 import { allSettings, sql } from "../support/cluster-state.ts";
-import { startCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, fewMajors } from "../support/cluster.ts";
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("nothing is changed beside Patroni, unless the operator says so", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);

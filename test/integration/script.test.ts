@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Operator, operatorOf } from "../support/cli.ts";
 import { allSettings, countRows, makeRows, sql, untilSees } from "../support/cluster-state.ts";
-import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestCluster, fewMajors } from "../support/cluster.ts";
 import { entryPoint } from "../support/program.ts";
 import { tearTails } from "../support/torn-tail.ts";
 
@@ -99,7 +99,7 @@ async function lose(cluster: TestCluster, ahead: readonly string[]): Promise<Tes
 
 const failover = ["failover", "--primary-is-dead"];
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("failover with an exchange from a node that never leads", () =>
     bothWays(major, {
       words: failover,

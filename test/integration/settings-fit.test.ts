@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { open } from "../support/access.ts";
 import { alarmsIn, operatorOf, stepsIn } from "../support/cli.ts";
 import { allSettings, expectLed, makeRows, sql, untilSees } from "../support/cluster-state.ts";
-import { startCluster, type TestServer, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestServer, fewMajors } from "../support/cluster.ts";
 
 const failover = ["failover", "--primary-is-dead", "--to", "n2"] as const;
 
@@ -23,7 +23,7 @@ async function setAndRestart(server: TestServer, name: string, value: string): P
   await server.start();
 }
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("a living primary keeps the standbys that its commits wait for, and a new one gets some", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);

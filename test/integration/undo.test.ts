@@ -15,7 +15,7 @@ import {
   sql,
   untilSees,
 } from "../support/cluster-state.ts";
-import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestCluster, fewMajors } from "../support/cluster.ts";
 
 const failover = ["failover", "--primary-is-dead"] as const;
 
@@ -59,7 +59,7 @@ async function killedAt(
 
 const standbys = ["n2", "n3", "n4"];
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test.each([
     { said: "still every standby", laterMs: 0 },
     { said: "still every standby", laterMs: 25 },

@@ -9,12 +9,12 @@ import { describe, expect, test } from "vitest";
 import { parseConninfo } from "../../src/conninfo/parse.ts";
 import { alarmsIn, changedConfig, operatorOf } from "../support/cli.ts";
 import { sql } from "../support/cluster-state.ts";
-import { startCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, fewMajors } from "../support/cluster.ts";
 
 // The servers that npm brings come without client programs.
 const receiver = "/usr/lib/postgresql/15/bin/pg_receivewal";
 
-describe.each(testMajors)("followers, PostgreSQL %d", (major) => {
+describe.each(fewMajors)("followers, PostgreSQL %d", (major) => {
   test("one that the topology file lacks is told of, on primary and standby alike", async () => {
     await using cluster = await startCluster({ major, standbys: 3, cascade: { n4: "n3" } });
     const everyone = await operatorOf(cluster).ask("status");

@@ -35,6 +35,10 @@ export const testMajors: readonly number[] = (process.env["REMASTER_TEST_MAJORS"
   .split(",")
   .map(Number);
 
+/** For suites about remaster's own rules, which differ by no major: the newest alone, unless majors were asked for. */
+export const fewMajors: readonly number[] =
+  process.env["REMASTER_TEST_MAJORS"] === undefined ? testMajors.slice(-1) : testMajors;
+
 export interface TestClusterOptions {
   readonly major: number;
   /** Default 3: n2, n3, n4 below n1. */
