@@ -7,7 +7,7 @@ import { livenessSettings, vanishedMs } from "../../src/postgres/lock.ts";
 import { letIn } from "../support/access.ts";
 import { changedConfig, operatorOf } from "../support/cli.ts";
 import { sql } from "../support/cluster-state.ts";
-import { startCluster, testMajors, type TestServer } from "../support/cluster.ts";
+import { startCluster, fewMajors, type TestServer } from "../support/cluster.ts";
 import { canBeFarAway, goFarAway } from "../support/far-away.ts";
 import { entryPoint } from "../support/program.ts";
 
@@ -35,7 +35,7 @@ function byHand(server: TestServer, host: string): readonly string[] {
   return ["-e", script];
 }
 
-describe.skipIf(!canBeFarAway).each(testMajors)("PostgreSQL %d", (major) => {
+describe.skipIf(!canBeFarAway).each(fewMajors)("PostgreSQL %d", (major) => {
   test.each(["by the program", "by hand"])(
     "the lock of a machine that vanished ends: %s",
     async (how) => {
