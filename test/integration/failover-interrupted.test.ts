@@ -16,7 +16,7 @@ import {
   sql,
   untilSees,
 } from "../support/cluster-state.ts";
-import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestCluster, fewMajors } from "../support/cluster.ts";
 import type { ProgramResult } from "../support/program.ts";
 
 const failover = ["failover", "--primary-is-dead"] as const;
@@ -55,7 +55,7 @@ async function during(
   return result;
 }
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   // Cut off, n2 cannot come to the end of the exchange, or n3 to follow: the operator is still there to be killed.
   test.each([
     { said: "bring n2 what", cut: "n2", laterMs: 300 },

@@ -21,7 +21,7 @@ import {
   sql,
   untilSees,
 } from "../support/cluster-state.ts";
-import { startCluster, type TestServer, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestServer, fewMajors } from "../support/cluster.ts";
 import { answering } from "../support/strangers.ts";
 import { typed } from "../support/typed.ts";
 
@@ -42,7 +42,7 @@ function holdUpStart(server: TestServer): () => void {
   };
 }
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("a dry run and a script leave everything as it is", async () => {
     await using cluster = await startCluster({ major });
     const operator = operatorOf(cluster);
