@@ -1,6 +1,6 @@
 // The fault matrix: every plan, struck at each of its acts by each kind of fault, then gone on with by another operator, or
 // taken back by one. Whatever happens there is never more than one writable node, no row goes missing, the exit status says
-// what is true, and the cluster comes to its goal in the end. The default run takes one act of each kind; with
+// what is true, and the cluster comes to its goal in the end. The default run takes one act of each kind of the first plan; with
 // REMASTER_FAULTS=all all of them.
 
 import { describe, expect, test } from "vitest";
@@ -104,7 +104,7 @@ async function runCase(
 }
 
 for (const major of majors) {
-  for (const story of stories) {
+  for (const story of everything ? stories : stories.slice(0, 1)) {
     const acts = await actsOf(story, major);
     describe(`${story.name}, PostgreSQL ${major}`, () => {
       const cases = acts.flatMap((act, index) =>
