@@ -10,9 +10,10 @@ import { quiesce, quiesceHolds } from "../postgres/quiesce.ts";
 import type { Session } from "../postgres/session.ts";
 import { reload } from "../postgres/settings.ts";
 import { rankCandidates } from "../topology/candidates.ts";
+import { hidesWal, mayHoldMore } from "../topology/hidden.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
-import { reachedNode, type Structure } from "../topology/structure.ts";
+import { reachedNode, standbysOf, type Structure } from "../topology/structure.ts";
 import { buildTopology } from "../topology/topology.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
@@ -28,6 +29,8 @@ interface Lack {
   readonly position: string | null;
   /** A node that had more than anybody who can still be reached. */
   readonly missing: ReachedNode | null;
+  /** A node that was started anew, and shows what it has only once it has replayed it. */
+  readonly busy: string | null;
 }
 
 interface Run {
@@ -43,12 +46,16 @@ async function lookAgain(name: string, world: World): Promise<Observation | null
   const restores = settingText(seen, "restore_command") ?? "";
   if (restores !== "" || seen.received === null || seen.replayed === null) return null;
   const look = await observePosition(await world.session(name));
-  const { has, replayLsn } = look;
+  const { has, receiveLsn, replayLsn, startupWait, replay, pauseRequested } = look;
   if (look.role !== "standby" || look.receiver !== null || has === null || replayLsn === null) {
     return null;
   }
   return {
     ...seen,
+    receiveLsn,
+    startupWait,
+    replay,
+    pauseRequested,
     received: { ...seen.received, lsn: has },
     replayed: { ...seen.replayed, lsn: replayLsn },
   };
@@ -112,9 +119,29 @@ async function lookForLack(step: ExchangeStep, { world, memory }: Run): Promise<
   const { relation } = compareHeld(node, source, topology.histories);
   const position = node.received === null ? null : formatPosition(node.received);
   const missing = step.from === null ? findMissing(topology, source, gone) : null;
-  if (relation === "same" || relation === "ahead") return { source: null, position, missing };
-  if (relation === "behind") return { source: source.name, position, missing };
+  const concerned = step.from === null ? standbysOf(topology) : [node, source];
+  const busy = concerned.find((each) => mayHoldMore(each) && !hidesWal(each))?.name ?? null;
+  const lack = { position, missing, busy };
+  if (relation === "same" || relation === "ahead") return { ...lack, source: null };
+  if (relation === "behind") return { ...lack, source: source.name };
   throw new NotDone(`${step.node} and ${source.name} cannot be brought level: ${relation}`);
+}
+
+function busyText(name: string): string {
+  return `${name} still replays what it had at its start, and shows no more of it until then`;
+}
+
+/** Until every node shows what it has nothing is decided. */
+async function untilShown(step: ExchangeStep, run: Run): Promise<void> {
+  const look = async (): Promise<Holding> => {
+    const { busy } = await findLack(step, run);
+    return busy === null ? { holds: true, detail: null } : { holds: false, why: busyText(busy) };
+  };
+  try {
+    await waitFor(look, run.world, { pollMs: 20 });
+  } catch (error) {
+    throw new NotDone(error instanceof Error ? error.message : String(error));
+  }
 }
 
 async function received(session: Session): Promise<Lsn | null> {
@@ -155,14 +182,16 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
     pollMs: 20,
 
     async holds(step, world) {
-      const { source, position, missing } = await findLack(step, { world, memory });
+      const { source, position, missing, busy } = await findLack(step, { world, memory });
       if (missing !== null) return { holds: false, why: missingText(missing), hopeless: true };
+      if (busy !== null) return { holds: false, why: busyText(busy) };
       return source === null
         ? { holds: true, detail: position }
         : { holds: false, why: `${step.node} lacks what ${source} has` };
     },
 
     async act(step, world) {
+      await untilShown(step, { world, memory });
       const { source: name, missing } = await findLack(step, { world, memory });
       if (missing !== null) throw new NotDone(missingText(missing));
       if (name === null) return;

@@ -10,6 +10,7 @@ import {
   proveDurability,
 } from "../topology/durability-proof.ts";
 import type { Finding } from "../topology/finding.ts";
+import { hidesWal } from "../topology/hidden.ts";
 import {
   type LastSeen,
   type SeenPrimary,
@@ -46,6 +47,8 @@ interface Sides {
   readonly away: readonly string[];
   /** Those of them that may hold what nobody reached has. */
   readonly missing: readonly string[];
+  /** Standbys that were reached and may hold more than they show. */
+  readonly hiding: readonly string[];
   readonly seen: LastSeen | null;
   readonly primary: SeenPrimary | null;
   /** Why nothing that was seen of a primary counts; null where something does. */
@@ -61,7 +64,9 @@ function findSides({ topology, ranking, lastSeen }: Evidence): Sides {
       .map(({ node }) => node),
   );
   const standbys = standbysOf(topology);
-  const counted = standbys.filter((node) => onLine.has(node.name) && node.received !== null);
+  const counted = standbys.filter(
+    (node) => onLine.has(node.name) && node.received !== null && !hidesWal(node),
+  );
   const farthest = ranking.ahead === null ? null : reachedNode(topology, ranking.ahead);
   const seen = lastSeen?.systemIdentifier === topology.systemIdentifier ? lastSeen : null;
   const why =
@@ -81,7 +86,8 @@ function findSides({ topology, ranking, lastSeen }: Evidence): Sides {
   // One of those that did not let us in was the primary, though it cannot be told which.
   const all = lost === null && away.length === 1 && presumed.length > 0 ? [] : away;
   const missing = all.filter((name) => primary?.absent.includes(name) !== true);
-  return { counted, farthest, lost, away, missing, seen, primary, why };
+  const hiding = standbys.filter(hidesWal).map(({ name }) => name);
+  return { counted, farthest, lost, away, missing, hiding, seen, primary, why };
 }
 
 function named(node: ReachedNode): NamedStandby {
@@ -192,19 +198,23 @@ function unprovenWhy(primary: SeenPrimary, proof: Proof): string {
   return `since ${formatPosition(primary.since.position)} ${settingText(primary)}, and no standby that was reached has all from before that`;
 }
 
-function missingText({ missing, away, primary }: Sides): string {
+function missingText({ missing, hiding, away, primary }: Sides): string {
   const absent = away.filter((name) => !missing.includes(name) && primary?.absent.includes(name));
   const down = absent.length === 0 ? "" : `; ${list(absent)} followed nobody then`;
+  const held =
+    hiding.length === 0
+      ? ""
+      : `; replay on ${list(hiding)} is held up since its start, and what it has beyond that does not show`;
   if (missing.length > 0)
-    return `${list(missing)} ${missing.length === 1 ? "was" : "were"} not reached${down}`;
-  return `every standby was reached${down}`;
+    return `${list(missing)} ${missing.length === 1 ? "was" : "were"} not reached${down}${held}`;
+  return `every standby was reached${down}${held}`;
 }
 
 /** What holds of acknowledged commits, from what is reached now and what was seen before. */
 export function judgeLoss(evidence: Evidence): Guarantee {
   const { topology } = evidence;
   const sides = findSides(evidence);
-  const { primary, missing } = sides;
+  const { primary, missing, hiding } = sides;
   const ahead = findAhead(sides, topology);
   const age = primary === null ? "" : ageText(nowOf(topology) - primary.observedAt);
   const proof = primary === null ? null : proofOf(sides, primary, topology);
@@ -213,7 +223,7 @@ export function judgeLoss(evidence: Evidence): Guarantee {
     primary: primary?.node ?? null,
     observedAt: primary?.observedAt ?? null,
     distanceBytes,
-    unreached: missing,
+    unreached: [...missing, ...hiding],
     confirmers: null,
   };
   if (ahead.length > 0) {
@@ -241,7 +251,7 @@ export function checkLoss(
 ): Finding[] {
   if (request.acceptDataLoss || !mayLose(guarantee)) return [];
   const { unreached, basis } = guarantee;
-  const hint = `bring ${list(unreached)} back, or give up what only it may have with --accept-data-loss`;
+  const hint = `bring ${list(unreached)} back (where replay is held up, let it go on), or give up what only it may have with --accept-data-loss`;
   if (guarantee.kind === "ahead-unreachable") {
     return [problem("more-was-seen", unreached[0] ?? null, { message: basis, hint })];
   }

@@ -3,7 +3,9 @@
 
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
+import { hidesWal } from "../topology/hidden.ts";
 import type { ReachedNode } from "../topology/node.ts";
+import { standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { comparePositions, formatPosition, type Position } from "../wal/position.ts";
 import {
@@ -86,6 +88,18 @@ function checkNothingLost(topology: Topology, node: ReachedNode): Finding[] {
   ];
 }
 
+/** WAL that another node holds and does not show cannot be compared. */
+function checkNothingHidden(topology: Topology, node: ReachedNode): Finding[] {
+  return standbysOf(topology)
+    .filter((other) => other.name !== node.name && hidesWal(other))
+    .map(({ name }) =>
+      problem("loss-not-excluded", name, {
+        message: `replay on ${name} is held up since its start, and what it has beyond that does not show`,
+        hint: `let its replay go on, or --accept-data-loss to lose what only ${name} may have`,
+      }),
+    );
+}
+
 export function checkMayLead(node: ReachedNode): Finding[] {
   if (node.promotable) return [];
   return [
@@ -125,7 +139,9 @@ export function planPromote(topology: Topology, request: PromoteRequest): Decisi
     ...(node.marks.restoreQuiesced ? checkSettings(node) : []),
     ...checkRequired(topology, node, request.require),
     ...checkLineKept(topology, node),
-    ...(request.acceptDataLoss ? [] : checkNothingLost(topology, node)),
+    ...(request.acceptDataLoss
+      ? []
+      : [...checkNothingLost(topology, node), ...checkNothingHidden(topology, node)]),
   ]);
   return refusal ?? plan(topology, request);
 }

@@ -6,6 +6,7 @@
 
 import { type Comparison, compareHeld, type Position, type Relation } from "../wal/position.ts";
 import { type Case, findSource, objectionsTo } from "./eligibility.ts";
+import { hidesWal } from "./hidden.ts";
 import { findReference, type Reference } from "./lines.ts";
 import type { Observation, ReachedNode } from "./node.ts";
 import {
@@ -192,6 +193,7 @@ function remarksOn(
   return [
     ...remarkOnPlace(observation, comparison, frame),
     ...remarkOnPrimary(observation, frame),
+    ...(hidesWal(observation) ? ["may hold more than it shows since its start"] : []),
     ...(observation.priority === 0 ? [] : [`priority ${observation.priority}`]),
   ];
 }

@@ -42,7 +42,7 @@ export const refusalCatalogue = {
   "others-are-ahead":
     "Another reachable node has WAL that this one lacks: promoting it would lose that, and strand the other.",
   "loss-not-excluded":
-    "A known standby was not reached, and it cannot be proven that those that were reached hold every commit that was acknowledged: the primary was asynchronous when it was last seen, or was never seen from here, or the standby could have confirmed alone. With --accept-data-loss the failover goes on without it.",
+    "A known standby was not reached, and it cannot be proven that those that were reached hold every commit that was acknowledged: the primary was asynchronous when it was last seen, or was never seen from here, or the standby could have confirmed alone. The same where replay of a standby has been held up since its start: it shows what it has only once it has replayed it. With --accept-data-loss the failover goes on without it.",
   "more-was-seen":
     "A node that cannot be reached had more of the log, when it was last seen, than any standby that was reached has now. Going on gives that up and strands the node; --accept-data-loss says so.",
   "minority-reached":

@@ -76,4 +76,37 @@ describe.each(testMajors)("held-up replay, PostgreSQL %d", (major) => {
       followers: { n3: "n2", n4: "n2" },
     });
   });
+
+  test("what a standby holds unreplayed since its start does not show, and is not given up unsaid", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const operator = operatorOf(cluster);
+    const [n1, n3] = [cluster.server("n1"), cluster.server("n3")];
+    await makeRows(cluster, "n1", 10);
+    await untilSees(cluster, ["n2", "n3"], { statement: countRows, value: "10" });
+    const delay = (value: string): Promise<unknown> =>
+      sql(n3, `ALTER SYSTEM SET recovery_min_apply_delay = '${value}'`, "SELECT pg_reload_conf()");
+    await delay("1h");
+    await cluster.cut("n2");
+    await makeRows(cluster, "n1", 10);
+    const [end = ""] = await sql(n1, "SELECT pg_current_wal_lsn()");
+    await untilSees(cluster, ["n3"], {
+      statement: `SELECT pg_last_wal_receive_lsn() >= '${end}'`,
+      value: "true",
+    });
+    await n1.kill();
+    await n3.stop();
+    await n3.start();
+    await cluster.join("n2");
+    const onto = (name: string) => ["failover", "--primary-is-dead", "--to", name];
+    for (const words of [onto("n2"), ["promote", "n2"]]) {
+      const { status, report } = await operator.change(...words);
+      expect([words, status]).toEqual([words, 5]);
+      expect(alarmsIn(report)).toContain("loss-not-excluded n3");
+    }
+    await delay("0");
+    const { status, report } = await operator.change(...onto("n2"));
+    expect([status, report.topology?.primaries]).toEqual([0, ["n2"]]);
+    await untilSees(cluster, ["n2", "n3"], { statement: countRows, value: "20" });
+    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+  });
 });

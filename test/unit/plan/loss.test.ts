@@ -7,7 +7,15 @@ import type { Decision } from "../../../src/plan/plan.ts";
 import { addLook, type LastSeen } from "../../../src/topology/last-seen.ts";
 import type { Observation, ReachedNode } from "../../../src/topology/node.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
-import { address, history, observedAt, reached, setting, unreached } from "../topology/build.ts";
+import {
+  address,
+  at as lsnAt,
+  history,
+  observedAt,
+  reached,
+  setting,
+  unreached,
+} from "../topology/build.ts";
 
 const dead = unreached({ name: "n1", observedAt: observedAt + 12_000 });
 
@@ -251,6 +259,27 @@ describe("refused until the loss is accepted", () => {
     );
     expect(guaranteeOf(accepted)).toMatchObject({ kind: "unproven", unreached: ["n4"] });
   });
+});
+
+test("a standby that has been held up since its start hides what it has, and confirms nothing", () => {
+  const held = {
+    receiveLsn: null,
+    replay: "delayed",
+    startupWait: "Timeout/RecoveryApplyDelay",
+  } as const;
+  const nodes = [dead, orphan("n2", "1@0/5000000"), orphan("n3", "1@0/4000000", held)];
+  const refused = decide(nodes, null);
+  expect(refusals(refused)).toEqual(["loss-not-excluded n3"]);
+  expect(guaranteeOf(decide(nodes, null, { acceptDataLoss: true }))).toMatchObject({
+    kind: "unproven",
+    unreached: ["n3"],
+  });
+  const synchronous = seen({ names: "n3", standbys: { n2: "1@0/4000000", n3: "1@0/4000000" } });
+  expect(refusals(decide(nodes, synchronous))).toEqual(["loss-not-excluded n3"]);
+  // A receiver was started since: it had replayed all that it had then, and shows what came after.
+  const shown = { ...held, receiveLsn: lsnAt("0/4500000") };
+  const known = [dead, orphan("n2", "1@0/5000000"), orphan("n3", "1@0/4000000", shown)];
+  expect(decide(known, null).kind).toBe("plan");
 });
 
 test("a node in point-in-time recovery that has nothing more is no reason to refuse", () => {
