@@ -172,23 +172,26 @@ export function unknownUpstreams(structure: Structure): readonly Finding[] {
   });
 }
 
-/** A standby of the archive alone is meant to be; one without either source is not. */
+/** A standby of the archive alone is meant to be; one without either source is not, nor one that should stream and does
+ * not: where its setting leads may be known to its service file alone. */
 export function missingUpstreams(structure: Structure): readonly Finding[] {
-  return standbysOf(structure).flatMap((node) => {
+  return standbysOf(structure).flatMap((node): Finding[] => {
     if (structure.edges.has(node.name) || node.receiver !== null) return [];
-    const hidden = node.settings.primary_conninfo?.value === null;
+    if (node.marks.quiesced) return [];
+    const about = { code: "upstream-missing", node: node.name } as const;
+    const hint = `to give it one: \`remaster repoint ${node.name} --to UPSTREAM\``;
+    if (node.settings.primary_conninfo?.value === null) {
+      const message = `${node.name} runs no receiver, and our role may not read its primary_conninfo`;
+      return [{ ...about, severity: "note", message, hint }];
+    }
+    const starves = structure.primaries.length > 0 ? "problem" : "warning";
+    if (settingText(node, "primary_conninfo") !== null) {
+      const message = `${node.name} runs no receiver, though it has a primary_conninfo`;
+      return [{ ...about, severity: starves, message, hint: `see the log of ${node.name}` }];
+    }
     const archive = settingText(node, "restore_command") !== null;
-    return [
-      {
-        code: "upstream-missing",
-        severity: hidden || archive ? "note" : "warning",
-        node: node.name,
-        message: hidden
-          ? `${node.name} runs no receiver, and our role may not read its primary_conninfo`
-          : `${node.name} has no upstream${archive ? ": it lives off the archive" : ""}`,
-        hint: `to give it one: \`remaster repoint ${node.name} --to UPSTREAM\``,
-      },
-    ];
+    const message = `${node.name} has no upstream${archive ? ": it lives off the archive" : ""}`;
+    return [{ ...about, severity: archive ? "note" : starves, message, hint }];
   });
 }
 

@@ -201,7 +201,7 @@ export const upstreams: readonly Situation[] = [
     ],
     findings: [
       ["torn-tail", "problem", "n2"],
-      ["upstream-missing", "warning", "n2"],
+      ["upstream-missing", "problem", "n2"],
     ],
     hint: "remaster heal n2 --to n1",
   },
@@ -260,8 +260,25 @@ export const upstreams: readonly Situation[] = [
   },
   {
     what: "a standby without any upstream",
-    nodes: pair({ receiver: null, configuredUpstream: null }, { to: [] }),
-    findings: [["upstream-missing", "warning", "n2"]],
+    nodes: pair(
+      { receiver: null, configuredUpstream: null, settings: { primary_conninfo: setting("") } },
+      { to: [] },
+    ),
+    findings: [["upstream-missing", "problem", "n2"]],
+    says: "has no upstream",
+  },
+  {
+    what: "a standby whose upstream only a service file knows, and no receiver",
+    nodes: pair(
+      {
+        receiver: null,
+        configuredUpstream: null,
+        settings: { primary_conninfo: setting("service=main"), restore_command: setting("cp") },
+      },
+      { to: [] },
+    ),
+    findings: [["upstream-missing", "problem", "n2"]],
+    says: "though it has a primary_conninfo",
   },
   {
     what: "a standby of the archive",
@@ -269,7 +286,7 @@ export const upstreams: readonly Situation[] = [
       {
         receiver: null,
         configuredUpstream: null,
-        settings: { restore_command: setting("cp %f %p") },
+        settings: { primary_conninfo: setting(""), restore_command: setting("cp %f %p") },
       },
       { to: [] },
     ),
