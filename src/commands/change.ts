@@ -11,67 +11,22 @@ import { formatAcceptedTimeline } from "../topology/accepted.ts";
 import { renderScript } from "../plan/script.ts";
 import type { Finding } from "../topology/finding.ts";
 import { buildTopology, type Topology } from "../topology/topology.ts";
+import {
+  alreadyReport,
+  base,
+  type Change,
+  factsChanged,
+  lockRefusal,
+  refusalReport,
+  summaryOf,
+  withoutConsent,
+} from "./change-report.ts";
 import type { Context, Execution } from "./context.ts";
-
-export interface Change {
-  readonly verb: string;
-  readonly decide: (topology: Topology, context: Context) => Decision | Promise<Decision>;
-  /** What holds when the goal is reached, in one sentence. */
-  readonly holds: (topology: Topology) => string;
-  /** The word for --quiet when the goal is reached. */
-  readonly word?: (topology: Topology) => string | null;
-  /** The question before anything is changed. */
-  readonly question: (plan: Plan) => string;
-  /** What speaks against calling the end state done, though every step held. */
-  readonly shortfall?: (before: Topology, after: Topology) => readonly Finding[];
-}
 
 export async function observeTopology(context: Context): Promise<Topology> {
   const config = await context.cluster();
   const { acceptTimeline } = context.options;
   return buildTopology(config.name, await context.observe(), { accept: acceptTimeline });
-}
-
-/** Fields that every report of a changing verb has. */
-function base(
-  change: Change,
-  topology: Topology,
-): Pick<Report, "command" | "cluster" | "topology"> {
-  return { command: change.verb, cluster: topology.cluster, topology };
-}
-
-function refusalReport(
-  change: Change,
-  topology: Topology,
-  decision: Extract<Decision, { kind: "refused" }>,
-): Report {
-  const [first] = decision.findings;
-  return {
-    ...base(change, topology),
-    outcome: decision.outcome,
-    findings: decision.findings,
-    word: null,
-    summary: `refused, nothing was changed: ${first?.message ?? "no reason given"}`,
-  };
-}
-
-/** Nothing to do is done, unless what falls short of the goal is out of the verb's reach. */
-function alreadyReport(
-  change: Change,
-  topology: Topology,
-  findings: readonly Finding[],
-  context: Context,
-): Report {
-  const shortfall = change.shortfall?.(topology, topology) ?? [];
-  const nothing = ["#!/bin/sh", `# remaster ${change.verb}: nothing to do`];
-  return {
-    ...base(change, topology),
-    ...(context.options.script ? { text: nothing } : {}),
-    outcome: shortfall.length > 0 ? "incomplete" : "done",
-    findings: [...findings, ...shortfall],
-    word: change.word?.(topology) ?? null,
-    summary: `nothing to do: ${change.holds(topology)}`,
-  };
 }
 
 /** What an operator took upon himself for the whole of a run holds for each command of its script. */
@@ -123,54 +78,6 @@ async function consent(
   if (context.options.yes) return null;
   if (context.prompt === null) return "refused";
   return (await context.prompt.confirm(change.question(plan), plan)) ? null : "declined";
-}
-
-function withoutConsent(
-  change: Change,
-  topology: Topology,
-  plan: Plan,
-  outcome: Report["outcome"],
-): Report {
-  const finding: Finding = {
-    code: "needs-yes",
-    severity: "problem",
-    message: "this changes servers, and there is no terminal to ask on",
-    hint: "say --yes, or look at the plan with --dry-run",
-  };
-  return {
-    ...base(change, topology),
-    outcome,
-    findings: outcome === "refused" ? [finding] : [],
-    plan,
-    word: null,
-    summary: outcome === "refused" ? finding.message : "declined; nothing was changed",
-  };
-}
-
-interface Ended extends Pick<Execution, "outcome" | "steps"> {
-  /** By the operator, not by the end of the time. */
-  readonly interrupted: boolean;
-}
-
-function summaryOf(
-  change: Change,
-  topology: Topology,
-  { outcome, steps, interrupted }: Ended,
-): string {
-  switch (outcome) {
-    case "done":
-      return steps.every(({ state }) => state === "already")
-        ? `nothing to do: ${change.holds(topology)}`
-        : change.holds(topology);
-    case "declined":
-      return "interrupted before the first change; nothing was changed";
-    case "undone":
-      return `${interrupted ? "interrupted" : "it did not work"}; what had been done was taken back`;
-    case "incomplete":
-      return `${interrupted ? "interrupted, " : ""}not finished: the steps and findings say what holds`;
-    case "refused":
-      return "the lock of the cluster was lost before the first change; nothing was changed";
-  }
 }
 
 function isInterrupted({ signal }: Context): boolean {
@@ -249,13 +156,6 @@ async function isStillThePlan(change: Change, plan: Plan, context: Context): Pro
   return decision.kind === "plan" && isDeepStrictEqual(decision.plan.stages, plan.stages);
 }
 
-const factsChanged: Finding = {
-  code: "facts-changed",
-  severity: "problem",
-  message: "the cluster changed while the question was open, and the plan no longer fits it",
-  hint: "look at the new plan: the same command again",
-};
-
 async function consentAndCarryOut(
   change: Change,
   topology: Topology,
@@ -273,10 +173,6 @@ async function consentAndCarryOut(
     }
   }
   return carryOut(change, topology, plan, context);
-}
-
-function lockRefusal(change: Change, topology: Topology, findings: readonly Finding[]): Report {
-  return refusalReport(change, topology, { kind: "refused", outcome: "refused", findings });
 }
 
 /** Where nobody will be asked, what is seen is seen under the lock: nobody else changes it any more. */

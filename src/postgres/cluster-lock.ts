@@ -7,11 +7,10 @@ import type { ClusterConfig, NodeConfig } from "../topology/node.ts";
 import { ConnectFailure } from "./connect-failure.ts";
 import {
   describeHolder,
-  endHolder,
   findHolder,
   type Holder,
   isSameRun,
-  tryLock,
+  replaceStale,
   unlock,
 } from "./lock.ts";
 import { lockedFindings, lostFinding, unavailableFinding } from "./lock-findings.ts";
@@ -297,11 +296,4 @@ function oppositionOf(rivals: Rivals): readonly Finding[] {
   return [...rivals.keys()].map((name) =>
     unavailableFinding(name, "it could not be had, though nobody is seen to hold it"),
   );
-}
-
-/** The server has not noticed yet that our former connection is gone. */
-async function replaceStale(session: Session, holder: Holder): Promise<boolean> {
-  await endHolder(session, { pid: holder.pid, mark: null });
-  const look = async () => ((await tryLock(session)).locked ? true : null);
-  return (await pollFor(look, { timeoutMs: graceMs, everyMs })) === true;
 }

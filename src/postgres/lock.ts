@@ -4,6 +4,7 @@
 
 import { type LockOwner, parseOwner } from "./lock-owner.ts";
 import { numberOf, textOf } from "./observed-row.ts";
+import { pollFor } from "./poll.ts";
 import { QueryError, type Row, type Session } from "./session.ts";
 
 /** Every cluster has it, and by default everybody may connect to it. */
@@ -141,4 +142,11 @@ export function describeHolder(holder: Holder): string {
 /** Whether two names are the same run's. */
 export function isSameRun(owner: LockOwner, holder: Holder): boolean {
   return holder.owner?.mark === owner.mark;
+}
+
+/** The server has not noticed yet that our former connection is gone. */
+export async function replaceStale(session: Session, holder: Holder): Promise<boolean> {
+  await endHolder(session, { pid: holder.pid, mark: null });
+  const look = async () => ((await tryLock(session)).locked ? true : null);
+  return (await pollFor(look, { timeoutMs: 1_000, everyMs: 20 })) === true;
 }
