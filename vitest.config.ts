@@ -35,6 +35,8 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          // Cases wait more than they work.
+          maxConcurrency: 4,
         },
       },
     ],

@@ -2,6 +2,7 @@
 // changes a server. An act is named by node, kind and how many of that kind the node had before: `n2 alter 1`. With
 // FAULT_ACT empty it only writes down the acts, one per line of FAULT_LOG.
 
+import { execFileSync } from "node:child_process";
 import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 
@@ -87,6 +88,10 @@ function strike(socket, send) {
     case "cut":
       send();
       socket.destroy();
+      return true;
+    case "network-lost":
+      send();
+      execFileSync("ip", ["addr", "flush", "dev", process.env["FAULT_LINK"] ?? ""]);
       return true;
     case "stall":
       stalled.add(socket);

@@ -3,18 +3,22 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Operator } from "../support/cli.ts";
+import { letIn } from "../support/access.ts";
+import { changedConfig, type Operator, operatorOf } from "../support/cli.ts";
 import type { TestCluster } from "../support/cluster.ts";
+import { canBeFarAway, type FarAway, goFarAway } from "../support/far-away.ts";
 import type { ProgramResult } from "../support/program.ts";
 
 /** `kill-*`: SIGKILL to the operator before the statement is sent, right after it, or when its answer comes. `cut`: the
- * connection ends right after the sending. `stall`: nothing gets through any more, so that the time runs out. */
+ * connection ends right after the sending. `stall`: nothing gets through on it any more, so that the time runs out.
+ * `network-lost`: the operator's machine is off the network, and no server is told. */
 export const faultKinds = [
   "kill-before",
   "kill-during",
   "kill-after",
   "cut",
   "stall",
+  ...(canBeFarAway ? (["network-lost"] as const) : []),
   "server-killed",
   "server-frozen",
 ] as const;
@@ -41,22 +45,51 @@ const saboteur = new URL("saboteur.js", import.meta.url).pathname;
 
 let runs = 0;
 
-/** Runs the words with --yes and --json; `fault` null: only to learn which acts there are. */
-export async function runStruck(
+interface Attempt {
+  readonly words: readonly string[];
+  /** Null: only to learn which acts there are. */
+  readonly fault: Fault | null;
+  /** Nodes that are down. */
+  readonly lost: readonly string[];
+}
+
+/** Runs the words with --yes and --json. */
+export async function runStruck(cluster: TestCluster, attempt: Attempt): Promise<StruckResult> {
+  if (attempt.fault?.kind !== "network-lost") {
+    return await run(cluster, { ...attempt, operator: operatorOf(cluster), far: null });
+  }
+  using far = goFarAway();
+  const servers = cluster.servers.filter(({ name }) => !attempt.lost.includes(name));
+  await Promise.all(
+    servers.map((server) => letIn(server, [`host all all ${far.there}/32 scram-sha-256`])),
+  );
+  const config = changedConfig(cluster, "far", (text) =>
+    text.replaceAll("host=127.0.0.1", `host=${far.here}`),
+  );
+  return await run(cluster, { ...attempt, operator: operatorOf(cluster, { config }), far });
+}
+
+async function run(
   cluster: TestCluster,
-  operator: Operator,
-  attempt: { readonly words: readonly string[]; readonly fault: Fault | null },
+  {
+    words,
+    fault,
+    operator,
+    far,
+  }: Omit<Attempt, "lost"> & { operator: Operator; far: FarAway | null },
 ): Promise<StruckResult> {
   runs += 1;
   const log = join(cluster.directory, `acts-${runs}`);
   const servers = Object.fromEntries(
     cluster.servers.map(({ name, port, dataDir }) => [port, { node: name, dataDir }]),
   );
-  const result = await operator.run([...attempt.words, "--yes", "--json"], {
+  const result = await operator.run([...words, "--yes", "--json"], {
     nodeArguments: ["--import", saboteur],
+    ...(far === null ? {} : { elsewhere: (...command) => far.run(...command) }),
     env: {
-      FAULT_ACT: attempt.fault?.act ?? "",
-      FAULT_KIND: attempt.fault?.kind ?? "",
+      FAULT_ACT: fault?.act ?? "",
+      FAULT_KIND: fault?.kind ?? "",
+      FAULT_LINK: far?.link ?? "",
       FAULT_LOG: log,
       FAULT_SERVERS: JSON.stringify(servers),
     },

@@ -19,12 +19,18 @@ export interface FarAway extends Disposable {
   readonly there: string;
   /** Command line that runs a program there. */
   run(...command: readonly string[]): readonly [string, ...string[]];
+  /** The link whose addresses have to go there, from within, to cut it. */
+  readonly link: string;
   cut(): void;
 }
 
+let places = 0;
+
 export function goFarAway(): FarAway {
-  const name = `far${process.pid}`;
-  const net = `10.203.${process.pid % 250}`;
+  places += 1;
+  // A link's name has 15 characters at most.
+  const name = `far${process.pid}x${places}`;
+  const net = `10.${180 + (places % 60)}.${process.pid % 250}`;
   ip("netns", "add", name);
   ip("link", "add", `${name}h`, "type", "veth", "peer", "name", `${name}t`, "netns", name);
   ip("addr", "add", `${net}.1/24`, "dev", `${name}h`);
@@ -34,6 +40,7 @@ export function goFarAway(): FarAway {
   return {
     here: `${net}.1`,
     there: `${net}.2`,
+    link: `${name}t`,
     run: (...command) => ["ip", "netns", "exec", name, ...command],
     cut: () => {
       // The far end goes: here the cable still looks plugged in, and what is sent gets no answer.

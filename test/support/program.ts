@@ -13,6 +13,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly nodeArguments?: readonly string[];
+  /** Gives the command line that runs this one somewhere else. */
+  readonly elsewhere?: (...command: readonly string[]) => readonly [string, ...string[]];
   /** Told at once. */
   readonly onStart?: (child: ReturnType<typeof spawn>) => void;
   /** Told every chunk of stdout as it comes. */
@@ -36,7 +38,14 @@ export async function remaster(
   if (!existsSync(join(repository, "dist", "main.js"))) {
     throw new Error("dist/ is missing: npm run build");
   }
-  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), entryPoint, ...words], {
+  const command = [
+    process.execPath,
+    ...(options.nodeArguments ?? []),
+    entryPoint,
+    ...words,
+  ] as const;
+  const [program, ...rest] = options.elsewhere?.(...command) ?? command;
+  const child = spawn(program, rest, {
     cwd: options.cwd ?? "/",
     env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
