@@ -36,7 +36,7 @@ function byHand(server: TestServer, host: string): readonly string[] {
 }
 
 describe.skipIf(!canBeFarAway).each(fewMajors)("PostgreSQL %d", (major) => {
-  test.each(["by the program", "by hand"])(
+  test.concurrent.each(["by the program", "by hand"])(
     "the lock of a machine that vanished ends: %s",
     async (how) => {
       using far = goFarAway();

@@ -11,7 +11,7 @@ import {
   makeRows,
   untilSees,
 } from "../support/cluster-state.ts";
-import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import { startCluster, type TestCluster, fewMajors } from "../support/cluster.ts";
 import type { ProgramResult } from "../support/program.ts";
 
 const failover = ["failover", "--primary-is-dead", "--to", "n2"] as const;
@@ -49,7 +49,7 @@ async function stalling(major: number): Promise<TestCluster> {
 const interrupt = (child: ChildProcess): boolean => child.kill("SIGINT");
 const stopping = "stopping at the next safe place";
 
-describe.each(testMajors)("PostgreSQL %d", (major) => {
+describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("before the first change: 6, and the same command again", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);

@@ -5,7 +5,6 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { makeSandbox } from "../../src/sandbox/make.ts";
@@ -24,6 +23,7 @@ import {
 import { serverOf } from "../../src/sandbox/state.ts";
 import { configOf } from "../../src/sandbox/topology-file.ts";
 import type { ClusterConfig } from "../../src/topology/node.ts";
+import { fastDirectory } from "./fast-directory.ts";
 import { repository } from "./repository.ts";
 
 /** Where the server programs of a major are resolved from. */
@@ -88,7 +88,7 @@ export interface TestCluster extends AsyncDisposable {
 
 /** A primary n1 and its standbys, all streaming. */
 export async function startCluster(options: TestClusterOptions): Promise<TestCluster> {
-  const directory = await realpath(mkdtempSync(join(tmpdir(), "remaster-test-")));
+  const directory = await realpath(mkdtempSync(join(fastDirectory, "remaster-test-")));
   guardDirectory(directory);
   let state = await makeSandbox({
     directory,
