@@ -23,7 +23,7 @@ export async function runLocked(run: LockedRun): Promise<CommandEnd> {
   const { edge, token } = run;
   const { runAttached } = await import("../host/attached.ts");
   const [file = "", ...args] = run.command;
-  const child = runAttached({
+  const child = await runAttached({
     file,
     args,
     environment: { ...environmentOf(edge.env), [lockVariable]: token },

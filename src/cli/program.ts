@@ -1,7 +1,7 @@
 // The command line: words in, a typed invocation out. Commander is used as a pure parser, one command at a time, so
 // that global options may stand before or after the verb; it neither prints nor exits. Everything wrong is a UsageError.
 
-import { Command, CommanderError, Option } from "commander";
+import type { Command, Option } from "commander";
 import type {
   ArgumentDefinition,
   Input,
@@ -14,6 +14,9 @@ import { type AcceptedTimeline, parseAcceptedTimeline } from "../topology/accept
 import { nearest } from "./nearest.ts";
 import { optionsOf } from "./options.ts";
 import { checkValue } from "./values.ts";
+
+// Not before this module is asked for: the bundle would load it at every start.
+const commander = await import("commander");
 
 /** The global options, typed. */
 export interface GlobalOptions {
@@ -67,7 +70,7 @@ function checkDashes(definition: VerbDefinition, command: Command, words: readon
 }
 
 function commandOf(definition: VerbDefinition): Command {
-  const command = new Command(definition.name)
+  const command = new commander.Command(definition.name)
     .exitOverride()
     .configureOutput({ writeOut: () => undefined, writeErr: () => undefined })
     .helpOption(false)
@@ -85,7 +88,7 @@ function commandOf(definition: VerbDefinition): Command {
 function commanderOption(option: OptionDefinition): Option {
   const short = option.short === undefined ? "" : `-${option.short}, `;
   const value = option.type === "flag" ? "" : ` <${option.placeholder}>`;
-  return new Option(`${short}--${option.flag}${value}`, option.summary);
+  return new commander.Option(`${short}--${option.flag}${value}`, option.summary);
 }
 
 function readArguments(definition: VerbDefinition, command: Command): Input["arguments"] {
@@ -198,7 +201,7 @@ function globalOptionsOf({ options }: Input): GlobalOptions {
 
 /** Commander's complaint in our words, with what was probably meant. */
 function usageOf(thrown: unknown, definition: VerbDefinition): Error {
-  if (!(thrown instanceof CommanderError)) return asError(thrown);
+  if (!(thrown instanceof commander.CommanderError)) return asError(thrown);
   const message = (thrown.message.split("\n", 1)[0] ?? "").replace(/^error: /, "");
   const help = `see remaster ${definition.name} --help`;
   switch (thrown.code) {

@@ -2,7 +2,6 @@
 // as long as it likes. Refuses to end it by force: it is told by signals, and decides itself.
 
 import { constants } from "node:os";
-import { execa } from "execa";
 
 export interface AttachedEnd {
   /** As a shell tells it: 128 and the number of the signal that ended it, 127 where it is not there, 126 where it is no program. */
@@ -17,12 +16,13 @@ export interface Attached {
   signal(name: NodeJS.Signals): void;
 }
 
-export function runAttached(request: {
+export async function runAttached(request: {
   readonly file: string;
   readonly args: readonly string[];
   /** The whole environment. */
   readonly environment: Readonly<Record<string, string>>;
-}): Attached {
+}): Promise<Attached> {
+  const { execa } = await import("execa");
   const child = execa(request.file, request.args, {
     reject: false,
     stdio: "inherit",

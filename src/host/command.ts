@@ -4,7 +4,6 @@
 // process group (children of /bin/sh included). No secret is ever put into argv or environment here.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { execa } from "execa";
 
 /** A user of this machine that a command runs as; only root may name another than itself. */
 export interface Account {
@@ -61,6 +60,7 @@ export async function runCommand(request: CommandRequest): Promise<CommandResult
   });
   if (request.signal?.aborted === true) return result({ aborted: true });
 
+  const { execa } = await import("execa");
   const child = execa(request.file, request.args, {
     reject: false,
     buffer: false,

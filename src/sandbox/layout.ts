@@ -82,6 +82,7 @@ export const commonSettings: Readonly<Record<string, string>> = {
   max_replication_slots: "20",
   hot_standby: "on",
   fsync: "off",
+  wal_init_zero: "off",
   logging_collector: "on",
   log_rotation_age: "0",
   log_rotation_size: "0",

@@ -1,9 +1,11 @@
 // Styles as a terminal shows them. Sixteen colours, sparingly, so that they hold on light and dark grounds; text never
 // says with a colour what it does not also say with a word.
 
-import { Chalk } from "chalk";
 import type { Line, Style } from "./line.ts";
 import type { Look } from "./look.ts";
+
+// Not before this module is asked for: the bundle would load it at every start.
+const { Chalk } = await import("chalk");
 
 /** Lines as one text, each ended by a newline. */
 export function paint(lines: readonly Line[], look: Look): string {
