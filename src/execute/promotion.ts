@@ -1,4 +1,4 @@
-// Promotes one node. The request is made once; what follows is looking, with a reload every 5 ms: a request that lands
+// Promotes one node. The request is made once; what follows is looking, with a reload every 20 ms: a request that lands
 // between the receiver's end and the startup process's retry wait would else sleep out wal_retrieve_retry_interval
 // (5 s). Never answers "failed" for a promotion that was asked for: it may come any time later.
 
@@ -15,9 +15,9 @@ import { NotDone, type Performer } from "./performer.ts";
 import type { World } from "./world.ts";
 
 export const promotePerformer: Performer<PromoteStep> = {
-  pollMs: 1,
+  pollMs: 2,
   nudge: {
-    everyMs: 5,
+    everyMs: 20,
     push: async (step, world) => {
       await reload(await world.session(step.node));
     },

@@ -7,7 +7,8 @@ export interface Ratio {
   /** Milliseconds, medians. */
   readonly floor: number;
   readonly measured: number;
-  readonly limit: number;
+  /** Null: only shown. */
+  readonly limit: number | null;
 }
 
 export function median(values: readonly number[]): number {
@@ -56,6 +57,6 @@ export async function alternate(
 
 export function show({ what, floor, measured, limit }: Ratio): string {
   const ratio = measured / floor;
-  const verdict = ratio <= limit ? "within" : "OVER";
-  return `${what}: ${measured.toFixed(1)} ms, floor ${floor.toFixed(1)} ms, ratio ${ratio.toFixed(2)} (${verdict} ${limit})`;
+  const verdict = limit === null ? "" : ` (${ratio <= limit ? "within" : "OVER"} ${limit})`;
+  return `${what}: ${measured.toFixed(1)} ms, floor ${floor.toFixed(1)} ms, ratio ${ratio.toFixed(2)}${verdict}`;
 }
