@@ -28,9 +28,10 @@ export function redactArgv(argv: readonly string[]): readonly string[] {
   ];
 }
 
-/** Takes what looks like a password out of any text. */
+/** Takes what looks like a password out of any text. A URI that was taken for a path may have lost a slash; its password
+ * may hold an @. */
 export function hideSecrets(text: string): string {
   return text
-    .replace(/((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)/gi, "$1****")
-    .replace(/(\/\/[^\s/@:]*:)[^\s@]*@/g, "$1****@");
+    .replace(/(password\s*=\s*)('(?:[^'\\]|\\.)*'|(?:\\.|[^\s&])+)/gi, "$1****")
+    .replace(/((?:postgres(?:ql)?:\/|\/\/)[^\s/@:]*:)\S*@/g, "$1****@");
 }

@@ -1,9 +1,10 @@
 // What stopped a verb, as a report: so that --json says it in the same shape as everything else.
 
 import type { RemasterError } from "../errors.ts";
+import { hideSecrets } from "./bug.ts";
 import type { Report } from "../plan/report.ts";
 
-/** An error that carries its outcome (a wrong file, nobody to talk to, an operator who said no). */
+/** An error that carries its outcome (a wrong file, nobody to talk to, an operator who said no). It may quote what was typed. */
 export function errorReport(command: string, error: RemasterError): Report {
   if (error.outcome === "usage") throw error;
   return {
@@ -12,8 +13,8 @@ export function errorReport(command: string, error: RemasterError): Report {
     outcome: error.outcome,
     findings: [],
     word: null,
-    summary: error.message,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    summary: hideSecrets(error.message),
+    ...(error.hint === undefined ? {} : { hint: hideSecrets(error.hint) }),
   };
 }
 

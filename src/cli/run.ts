@@ -42,7 +42,7 @@ export async function runProgram(argv: readonly string[], edge: Edge): Promise<n
       return await printHelp(words, edge);
     return await runVerb(words.verb, words, edge);
   } catch (error) {
-    if (error instanceof UsageError) return usage(error, edge);
+    if (error instanceof UsageError) return await usage(error, edge);
     throw error;
   }
 }
@@ -176,8 +176,10 @@ async function lookOf(output: Output, options: GlobalOptions, edge: Edge) {
   });
 }
 
-function usage(error: UsageError, edge: Edge): number {
-  edge.stderr.write(`remaster: ${error.message}\n`);
-  if (error.hint !== undefined) edge.stderr.write(`hint: ${error.hint}\n`);
+/** What was typed is quoted, and may be a connection string in the wrong place. */
+async function usage(error: UsageError, edge: Edge): Promise<number> {
+  const { hideSecrets } = await import("./bug.ts");
+  edge.stderr.write(`remaster: ${hideSecrets(error.message)}\n`);
+  if (error.hint !== undefined) edge.stderr.write(`hint: ${hideSecrets(error.hint)}\n`);
   return exitTable.usage;
 }

@@ -3,6 +3,7 @@
 // Repeats the way the cluster was named: where that was the directory or the environment, it still is.
 
 import type { ArgumentDefinition, Input, OptionDefinition } from "../commands/define.ts";
+import { redactConninfo } from "../conninfo/redact.ts";
 import { quoteWord } from "../plan/command-line.ts";
 
 export interface Typed {
@@ -59,9 +60,11 @@ function optionWords(
   input: Input,
 ): readonly { readonly flag: string; readonly words: readonly string[] }[] {
   const { flag } = option;
-  const value = input.options[flag];
-  if (value === undefined) return [];
-  if (option.type === "flag" || value === true) return [{ flag, words: [`--${flag}`] }];
+  const given = input.options[flag];
+  if (given === undefined) return [];
+  if (option.type === "flag" || given === true) return [{ flag, words: [`--${flag}`] }];
+  // With a password in it, it is refused; a run may be interrupted before that.
+  const value = flag === "dsn" ? redactConninfo(given) : given;
   if (value === option.default) return [];
   const words = value.startsWith("-") ? [`--${flag}=${value}`] : [`--${flag}`, value];
   return [{ flag, words }];

@@ -33,13 +33,22 @@ export function parseHosts(conninfo: Conninfo): ParsedHosts {
     const port = portNumber((ports.length === 1 ? ports[0] : ports[index]) ?? "");
     if (port === null) return { ok: false, message: "a port is no number from 1 to 65535" };
     const hostaddr = hostaddrs[index] ?? "";
+    const host = hosts[index] ?? "";
+    if (isCutOff(host)) return { ok: false, message: cutOff };
     addresses.push({
-      host: hosts[index] ?? "",
+      host,
       hostaddr: hostaddr === "" ? null : hostaddr,
       port,
     });
   }
   return { ok: true, addresses };
+}
+
+const cutOff = "a host name holds an @ (in a URI, an @ of user or password is written %40)";
+
+/** libpq ends a URI's password at its first @, so that the rest of it is taken for the host: that must not be shown. */
+function isCutOff(host: string): boolean {
+  return !host.startsWith("/") && host.includes("@", 1);
 }
 
 /** The servers named, or none where the lists contradict each other. */

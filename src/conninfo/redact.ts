@@ -3,6 +3,7 @@
 
 import type { Conninfo } from "./conninfo.ts";
 import { formatValue } from "./format.ts";
+import { parseHosts } from "./hosts.ts";
 import { isKeyword, isSecretKeyword, keywords, secretKeywords } from "./keywords.ts";
 import { scanKeywords } from "./parse.ts";
 import { isUri, parseUri } from "./uri.ts";
@@ -54,13 +55,11 @@ function redactUri(text: string): string {
   return `${head}${text.slice(credentialsEnd, queryStart)}?${query}`;
 }
 
-/** Parses, and its ports are numbers: `user:pa/ss@host` parses too, as host `user` with port `pa`. */
+/** Parses, and its hosts and ports are some: `user:pa/ss@host` parses too, as host `user` with port `pa`, and
+ * `user:pa@ss@host` as host `ss@host`. */
 function parsesWell(text: string): boolean {
   const parsed = parseUri(text);
-  return (
-    parsed.ok &&
-    parsed.pairs.every(([keyword, value]) => keyword !== "port" || /^[\d,]*$/.test(value))
-  );
+  return parsed.ok && parseHosts(Object.fromEntries(parsed.pairs)).ok;
 }
 
 function lastAt(text: string, from: number): number | undefined {

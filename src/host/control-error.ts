@@ -6,9 +6,8 @@ export class ControlError extends Error {
 }
 
 const secrets: readonly (readonly [RegExp, string])[] = [
-  [/(\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)/gi, "$1***"],
-  [/(\bPGPASSWORD\s*=\s*)('[^']*'|"[^"]*"|\S+)/g, "$1***"],
-  [/(:\/\/[^\s:/@]*:)[^\s@]*@/g, "$1***@"],
+  [/(password\s*=\s*)('(?:[^'\\]|\\.)*'|"[^"]*"|(?:\\.|\S)+)/gi, "$1***"],
+  [/(:\/\/[^\s:/@]*:)\S*@/g, "$1***@"],
 ];
 
 const keptCharacters = 400;

@@ -21,6 +21,9 @@ test.each([
   ["SSLPASSWORD=x", "SSLPASSWORD=****"],
   ["postgresql://user:p:a/ss@host/db", "postgresql://user:****@host/db"],
   ["postgresql://host/db?password=x&user=y", "postgresql://host/db?password=****&user=y"],
+  ["postgresql://user:p@ss@host/db is no file", "postgresql://user:****@host/db is no file"],
+  ["/home/me/postgresql:/user:pass@host/db", "/home/me/postgresql:/user:****@host/db"],
+  ["password=two\\ words host=a", "password=**** host=a"],
   ["no secret here", "no secret here"],
 ])("%s", (text, expected) => {
   expect(hideSecrets(text)).toBe(expected);

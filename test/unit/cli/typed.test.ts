@@ -36,6 +36,12 @@ test("defaults, and what shapes the output or spares the question, are left out"
   );
 });
 
+test("a password that should not have been typed is not said again", () => {
+  const { again, command } = typed(failover, ["--dsn", "host=a,b password=hunter2 user=me"]);
+  expect(again).toBe("remaster failover --dsn 'host=a,b password=**** user=me'");
+  expect(command("undo")).toBe("remaster undo --dsn 'host=a,b password=**** user=me'");
+});
+
 test("what it says parses as what was given", () => {
   const given = ["n3", "n4", "--to", "n2", "--no-wait", "-d", "host=a,b user='x y'"];
   const { again } = typed(repoint, given);

@@ -19,6 +19,7 @@ describe("the servers of a connection string", () => {
     [{ host: "a,b", hostaddr: ",10.0.0.2" }, [at("a", 5432), at("b", 5432, "10.0.0.2")]],
     [{ host: "a", hostaddr: "" }, [at("a", 5432)]],
     [{ port: " 7 " }, [at("", 7)]],
+    [{ host: "@abstract,/run/a@b" }, [at("@abstract", 5432), at("/run/a@b", 5432)]],
   ])("%j", (conninfo, addresses) => {
     expect(parseHosts(conninfo)).toEqual({ ok: true, addresses });
     expect(hostsOf(conninfo)).toEqual(addresses);
@@ -33,6 +34,10 @@ describe("the servers of a connection string", () => {
     [{ port: "0" }, "a port is no number from 1 to 65535"],
     [{ port: "65536" }, "a port is no number from 1 to 65535"],
     [{ port: "secret" }, "a port is no number from 1 to 65535"],
+    [
+      { host: "cret@h" },
+      "a host name holds an @ (in a URI, an @ of user or password is written %40)",
+    ],
   ])("%j is refused", (conninfo, message) => {
     expect(parseHosts(conninfo)).toEqual({ ok: false, message });
     expect(hostsOf(conninfo)).toEqual([]);

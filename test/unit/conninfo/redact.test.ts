@@ -27,6 +27,7 @@ describe("redactConninfo", () => {
     "host=a password='correct horse port=1",
     "password=correct horse=battery",
     "postgresql://u:correct/horse@h/db",
+    "postgresql://u:correct@horse@h/db",
     "postgresql://u:cor:rect/horse@h:99/db?x=y",
     "postgresql://u:correct horse@h/db",
     "postgresql://h?password=correct horse",
