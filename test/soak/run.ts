@@ -171,6 +171,14 @@ async function whoDoesNotFollow(cluster: TestCluster, leader: string): Promise<r
   return astray.flat();
 }
 
+/** A signal that comes before the program is on duty ends it as it ends any other, with nothing begun. */
+function mayEnd({ disturbance: { kind } }: Scene, status: Attempt["status"] | undefined): boolean {
+  if (kind === "none") return status === 0;
+  if (kind === "operator-killed" && status === "SIGKILL") return true;
+  if (kind === "interrupted" && status === "SIGINT") return true;
+  return [0, 4, 5, 6, 7, 8].some((told) => told === status);
+}
+
 export async function play(scene: Scene): Promise<Played> {
   await using cluster = await startCluster(scene);
   const client = await writeRows(cluster, scene);
@@ -184,8 +192,7 @@ export async function play(scene: Scene): Promise<Played> {
   const attempts = [await attempt(operator, (child) => disturb(cluster, scene, child))];
   const violations: string[] = [];
   const first = attempts[0]?.status;
-  const told = scene.disturbance.kind === "none" ? [0] : [0, 4, 5, 6, 7, 8, "SIGKILL"];
-  if (first === undefined || !told.includes(first)) violations.push(`exit status ${String(first)}`);
+  if (!mayEnd(scene, first)) violations.push(`exit status ${String(first)}`);
   if ((await writable(cluster)).length > 1) violations.push("two nodes take writes");
   await repair(cluster, scene);
   const other = operatorOf(cluster, { desk: "other" });
