@@ -6,7 +6,14 @@ import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { type CliReport, type Operator, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
+import {
+  alarmsIn,
+  type CliReport,
+  type Operator,
+  nodeIn,
+  operatorOf,
+  stepsIn,
+} from "../support/cli.ts";
 import {
   allSettings,
   countRows,
@@ -264,6 +271,10 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     expect(late.report.outcome).toBe("incomplete");
     expect(late.report.findings.map((finding) => finding.message).join()).toMatch(/unknown/);
     expect(late.status).toBe(8);
+    // Nobody who looks is told that all is well, or that n2 leads.
+    const seen = await operator.ask("status");
+    expect([seen.status, seen.report.topology?.primaries]).toEqual([1, []]);
+    expect(alarmsIn(seen.report)).toContain("promotion-may-be-pending n2");
     const told1 = allSettings(cluster);
 
     const second = await operator.change(...failover, "--to", "n3");

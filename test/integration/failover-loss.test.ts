@@ -66,7 +66,7 @@ async function writing(server: TestServer) {
 const waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
 
 describe.each(fewMajors)("PostgreSQL %d", (major) => {
-  test("PAINS 15: what the synchronous standby confirmed is kept, though another is lost and a third lags", async () => {
+  test("what the synchronous standby confirmed is kept, though another is lost and a third lags", async () => {
     await using cluster = await startCluster({ major });
     const preferring = changedConfig(cluster, "preferring", (text) =>
       withNodeLines(text, "n2", "priority = 10"),
@@ -164,7 +164,7 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     expect(guaranteeIn(report).basis).toMatch(/asynchronous/);
   });
 
-  test("PAINS 1: a node that was seen ahead and is gone is not left behind in silence", async () => {
+  test("a node that was seen ahead and is gone is not left behind in silence", async () => {
     await using cluster = await startCluster({ major });
     const operator = operatorOf(cluster);
     await makeRows(cluster, "n1", 1);

@@ -28,6 +28,7 @@ export interface CliNode {
   readonly replay: string | null;
   readonly upstream: string | null;
   readonly streaming: boolean | null;
+  readonly lagBytes: string | null;
   readonly diverged: boolean | null;
   readonly quiesced: boolean | null;
   readonly repointing: string | null;

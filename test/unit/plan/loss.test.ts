@@ -365,7 +365,7 @@ describe("synchronous standbys vouch for the old primary", () => {
   });
 });
 
-test("PAINS 15: the asynchronous standby with the higher priority gets what the synchronous one has", () => {
+test("the asynchronous standby with the higher priority gets what the synchronous one has", () => {
   const nodes = [dead, orphan("n2", "1@0/5000000", { priority: 10 }), orphan("n3", "1@0/6000000")];
   const decision = decide(nodes, seen({ names: "n3", standbys: both }));
   if (decision.kind !== "plan") throw new Error(refusals(decision).join());
