@@ -51,7 +51,7 @@ export const unquiesce: VerbDefinition = {
   name: "unquiesce",
   summary: "give quiesced standbys their settings back",
   description: [
-    "Takes every mark of remaster away from the named standbys, or from all that bear one: quiesced, and told of another upstream without the move being finished. primary_conninfo and restore_command come back to the very value they had, and the standby streams from its own upstream again, if that is there.",
+    "Takes every mark of remaster away from the named standbys, or from all that bear one: quiesced, and told of another upstream without the move being finished. primary_conninfo and restore_command come back to the very value they had, and the standby streams from its own upstream again, if that is there. A slot that the mark tells of, made for the standby on another node, is dropped first.",
   ],
   arguments: [
     {

@@ -1,22 +1,19 @@
-// The in-band marks in primary_conninfo and restore_command, as text: a mark overrides the setting and keeps the old
-// value byte for byte in front of it (or behind), so that whoever finds it can take it away.
-// libpq lets a later keyword override an earlier one, in keyword strings and in the query of a URI (13, 15, 18).
-// Refuses a value that does not read back as its own with the override in force: a mark that does nothing is a lie.
+// The in-band marks in primary_conninfo and restore_command, and what they mean on top of each other: the outermost is in
+// force, and keeps the old value byte for byte, so that whoever finds it can take it away. Beneath it stands a mark for
+// every slot that was made for the node and is there still: nothing else would tell that slot from one of somebody else's.
+// A value with those marks is always composed anew: none is put upon a mark that it replaces.
 
-import type { Address, Conninfo } from "./conninfo.ts";
-import { parseHosts } from "./hosts.ts";
-import { parseConninfo } from "./parse.ts";
-import { isUri, queryStart } from "./uri.ts";
-
-/** A socket directory that nobody has: a receiver sent there gets "no such file" at once. */
-export const quiescedHost = "/remaster/quiesced";
-
-const quiescedAddress: Address = { host: quiescedHost, hostaddr: null, port: 5432 };
-
-export type Overridden =
-  | { readonly ok: true; readonly value: string }
-  /** One line without values: a conninfo may hold a password. */
-  | { readonly ok: false; readonly message: string };
+import type { Address } from "./conninfo.ts";
+import {
+  type Layer,
+  type Overridden,
+  override,
+  quiescedAddress,
+  type SlotMark,
+  type TakenOff,
+  takeOff,
+  untouched,
+} from "./mark-text.ts";
 
 export interface ConninfoMarks {
   /** The value without marks, byte for byte. */
@@ -26,41 +23,78 @@ export interface ConninfoMarks {
   readonly repointing: Address | null;
   /** That repoint is an exchange's. */
   readonly exchanging: boolean;
+  /** Nodes on which a slot was made for this one, outermost mark first. */
+  readonly slotsAt: readonly Address[];
 }
-
-/** What leading a node elsewhere did about its slot: part of the mark, since nothing else tells whoever takes it back. */
-export interface SlotMark {
-  /** primary_slot_name was empty before. */
-  readonly named: boolean;
-  /** The slot on the upstream that the mark names was made for it. */
-  readonly made: boolean;
-}
-
-const untouched: SlotMark = { named: false, made: false };
 
 /** primary_conninfo with the quiesce mark, in place of any mark that it bears. An empty value can be marked too. */
 export function markQuiesced(value: string): Overridden {
-  const { named } = readSlotMark(value);
-  return override(readMarks(value).base, quiescedAddress, { kind: "quiesce", named, made: false });
+  return compose(value, readMarks(value).slotsAt, [quiesceLayer(readSlotMark(value).named)]);
 }
 
 /** primary_conninfo led to another upstream, the old value kept, in place of any mark that it bears. */
 export function markRepointed(value: string, upstream: Address, slot = untouched): Overridden {
-  const { base, repointing } = readMarks(value);
-  const before = readSlotMark(value);
-  const named = slot.named || before.named;
-  const made = slot.made || (before.made && isSame(repointing, upstream));
-  return override(base, upstream, { kind: "repoint", named, made });
+  const { others, made } = slotsBut(value, upstream);
+  const named = slot.named || readSlotMark(value).named;
+  const layer = { kind: "repoint", address: upstream, named, made: slot.made || made } as const;
+  return compose(value, others, [layer]);
 }
 
 /** The same for as long as an exchange takes: the repoint mark stands over a quiesce mark, so that whoever finds it knows
  * that nobody is meant to be followed for good. */
 export function markExchanging(value: string, upstream: Address, slot = untouched): Overridden {
-  const quiesced = markQuiesced(value);
-  return quiesced.ok ? override(quiesced.value, upstream, { kind: "repoint", ...slot }) : quiesced;
+  const { others, made } = slotsBut(value, upstream);
+  const { named } = slot;
+  const layer = { kind: "repoint", address: upstream, named, made: slot.made || made } as const;
+  return compose(value, others, [quiesceLayer(readSlotMark(value).named), layer]);
 }
 
-/** What the marks that a value bears say of the node's slot. */
+/** A quiesce mark that tells of a slot on that upstream: put before the slot is made, so that none ever stands untold. */
+export function markSlotMade(value: string, upstream: Address): Overridden {
+  const { others } = slotsBut(value, upstream);
+  return compose(value, [upstream, ...others], [quiesceLayer(readSlotMark(value).named)]);
+}
+
+/** The same mark without a word of the slots on those nodes. One that leads to such a node leads there still. */
+export function forgetSlots(value: string, gone: readonly Address[]): Overridden {
+  const { slotsAt, quiesced, repointing, exchanging } = readMarks(value);
+  const kept = slotsAt.filter((address) => !gone.some((each) => isSame(each, address)));
+  const { named } = readSlotMark(value);
+  if (repointing === null) {
+    return quiesced ? compose(value, kept, [quiesceLayer(named)]) : { ok: true, value };
+  }
+  const made = kept.some((each) => isSame(each, repointing));
+  const layer = { kind: "repoint", address: repointing, named, made } as const;
+  const others = kept.filter((each) => !isSame(each, repointing));
+  return compose(value, others, exchanging ? [quiesceLayer(named), layer] : [layer]);
+}
+
+/** The slots that the value tells of, apart from the one on that upstream. */
+function slotsBut(value: string, upstream: Address) {
+  const { slotsAt } = readMarks(value);
+  const others = slotsAt.filter((address) => !isSame(address, upstream));
+  return { others, made: others.length < slotsAt.length };
+}
+
+function quiesceLayer(named: boolean): Layer {
+  return { kind: "quiesce", address: quiescedAddress, named, made: false };
+}
+
+/** The value without its marks, under new ones. Beneath them stands a mark for each slot, in force no more: as long as a
+ * slot stands, the value tells where. */
+function compose(value: string, slotsAt: readonly Address[], layers: readonly Layer[]): Overridden {
+  const kept = slotsAt
+    .toReversed()
+    .map((address) => ({ kind: "repoint", address, named: false, made: true }) as const);
+  let marked: Overridden = { ok: true, value: withoutMarks(value) };
+  for (const layer of [...kept, ...layers]) {
+    marked = override(marked.value, layer);
+    if (!marked.ok) return marked;
+  }
+  return marked;
+}
+
+/** What the marks that a value bears say of the node's slot name, and the outermost of the slot where it leads. */
 export function readSlotMark(value: string): SlotMark {
   const outer = takeOff(value);
   let named = false;
@@ -72,164 +106,27 @@ function isSame(a: Address | null, b: Address): boolean {
   return a !== null && a.host === b.host && a.hostaddr === b.hostaddr && a.port === b.port;
 }
 
-/** Which marks a value bears. The outermost is in force; any that stand below it are taken off as well. */
+/** Which marks a value bears. The outermost is in force; those that stand below it tell of slots, or of an exchange. */
 export function readMarks(value: string): ConninfoMarks {
-  const outer = takeOff(value);
-  if (outer === null) return { base: value, quiesced: false, repointing: null, exchanging: false };
-  const quiesced = outer.kind === "quiesce";
-  const beneath = takeOff(outer.base);
-  let { base } = outer;
-  for (let inner = beneath; inner !== null; inner = takeOff(base)) base = inner.base;
+  const marks: TakenOff[] = [];
+  for (let mark = takeOff(value); mark !== null; mark = takeOff(mark.base)) marks.push(mark);
+  const [outer, beneath] = marks;
+  const quiesced = outer?.kind === "quiesce";
+  const made = marks
+    .filter((mark) => mark.made && mark.kind === "repoint")
+    .map(({ address }) => address);
   return {
-    base,
+    base: marks.at(-1)?.base ?? value,
     quiesced,
-    repointing: quiesced ? null : outer.address,
-    exchanging: !quiesced && beneath?.kind === "quiesce",
+    repointing: outer === undefined || quiesced ? null : outer.address,
+    exchanging: outer?.kind === "repoint" && beneath?.kind === "quiesce",
+    slotsAt: made.filter((address, at) => made.findIndex((each) => isSame(each, address)) === at),
   };
 }
 
 /** The value without marks, byte for byte as it was. */
 export function withoutMarks(value: string): string {
   return readMarks(value).base;
-}
-
-interface MarkForm extends SlotMark {
-  readonly kind: "quiesce" | "repoint";
-}
-
-function override(base: string, address: Address, form: MarkForm): Overridden {
-  const parsed = parseConninfo(base);
-  if (!parsed.ok) return { ok: false, message: `primary_conninfo: ${parsed.message}` };
-  const value = base + (isUri(base) ? uriMark(base, address, form) : keywordMark(address, form));
-  const reread = parseConninfo(value);
-  const wanted = { ...parsed.conninfo, ...overriding(address, form) };
-  if (!reread.ok || !sameConninfo(reread.conninfo, wanted)) {
-    return {
-      ok: false,
-      message: "primary_conninfo cannot be overridden behind its end: does it end in a backslash?",
-    };
-  }
-  if (takeOff(value)?.base !== base) {
-    return { ok: false, message: "primary_conninfo cannot be overridden and restored exactly" };
-  }
-  return { ok: true, value };
-}
-
-function overriding(address: Address, form: MarkForm): Conninfo {
-  const tag = slotTag(form);
-  return {
-    hostaddr: address.hostaddr ?? "",
-    host: address.host,
-    port: String(address.port),
-    ...(form.kind === "repoint" ? { target_session_attrs: "any" } : {}),
-    ...(tag === null ? {} : { [tagWord]: tag }),
-  };
-}
-
-/** A WAL receiver gives a value of its own for this keyword behind the whole string, so what it says here is without
- * effect (13 to 18). */
-const tagWord = "fallback_application_name";
-
-function slotTag({ named, made }: SlotMark): string | null {
-  return named || made ? `remaster${named ? "-named" : ""}${made ? "-made" : ""}` : null;
-}
-
-const tagEnd = new RegExp(`[ &]${tagWord}=remaster(-named)?(-made)?$`);
-
-/** The end of a mark that speaks of the slot, taken off. */
-function splitTag(value: string): { readonly rest: string } & SlotMark {
-  const match = tagEnd.exec(value);
-  if (match === null) return { rest: value, ...untouched };
-  const [, named, made] = match;
-  const rest = value.slice(0, match.index);
-  return { rest, named: named !== undefined, made: made !== undefined };
-}
-
-/** The quiesce mark is always the same text; the order and quoting of a repoint mark are fixed. */
-function keywordMark(address: Address, form: MarkForm): string {
-  const tag = slotTag(form);
-  const end = tag === null ? "" : ` ${tagWord}=${tag}`;
-  if (form.kind === "quiesce") return `${quiesceText}${end}`;
-  return ` hostaddr=${quoted(address.hostaddr ?? "")} host=${quoted(address.host)} port=${address.port} target_session_attrs=any${end}`;
-}
-
-const quiesceText = ` hostaddr='' host=${quiescedHost} port=${quiescedAddress.port}`;
-
-function quoted(value: string): string {
-  return `'${value.replace(/[\\']/g, "\\$&")}'`;
-}
-
-/** Behind a `?` or `&` that ends the base, port comes first: so the base's own separator is told from the mark's. */
-function uriMark(base: string, address: Address, form: MarkForm): string {
-  const tag = slotTag(form);
-  const host = `host=${encodeURIComponent(address.host)}`;
-  const port = `port=${address.port}`;
-  const rest = `hostaddr=${encodeURIComponent(address.hostaddr ?? "")}${form.kind === "repoint" ? "&target_session_attrs=any" : ""}${tag === null ? "" : `&${tagWord}=${tag}`}`;
-  const query = queryStart(base);
-  if (query === null) return `?${host}&${port}&${rest}`;
-  if (query === base.length || base.endsWith("&")) return `${port}&${host}&${rest}`;
-  return `&${host}&${port}&${rest}`;
-}
-
-const quotedText = String.raw`'((?:[^'\\]|\\.)*)'`;
-const keywordRepoint = new RegExp(
-  ` hostaddr=${quotedText} host=${quotedText} port=(\\d+) target_session_attrs=any$`,
-  "s",
-);
-const uriEnd = String.raw`&hostaddr=[^&=]*(&target_session_attrs=any)?$`;
-const uriMarks = [
-  new RegExp(String.raw`[?&]host=[^&=?]*&port=\d+${uriEnd}`),
-  new RegExp(String.raw`(?<=[?&])port=\d+&host=[^&=?]*${uriEnd}`),
-];
-
-interface FoundMark extends MarkForm {
-  readonly base: string;
-}
-
-interface TakenOff extends FoundMark {
-  readonly address: Address;
-}
-
-/** The outermost mark, seen as text and confirmed by what the whole value means. */
-function takeOff(value: string): TakenOff | null {
-  const found = isUri(value) ? findUriMark(value) : findKeywordMark(value);
-  if (found === null) return null;
-  const parsed = parseConninfo(value);
-  if (!parsed.ok) return null;
-  const hosts = parseHosts(parsed.conninfo);
-  if (!hosts.ok) return null;
-  const [address, ...others] = hosts.addresses;
-  if (address === undefined || others.length > 0) return null;
-  const isQuiesced = address.host === quiescedHost && address.hostaddr === null;
-  if (found.kind === "quiesce" && !isQuiesced) return null;
-  // The text must be a mark of ours to the letter, or a user's own end of the string would be taken off.
-  const mark = isUri(value) ? uriMark(found.base, address, found) : keywordMark(address, found);
-  return found.base + mark === value ? { ...found, address } : null;
-}
-
-function findKeywordMark(value: string): FoundMark | null {
-  const { rest, ...slot } = splitTag(value);
-  if (rest.endsWith(quiesceText)) {
-    return { base: rest.slice(0, -quiesceText.length), kind: "quiesce", ...slot };
-  }
-  const match = keywordRepoint.exec(rest);
-  return match === null ? null : { base: rest.slice(0, match.index), kind: "repoint", ...slot };
-}
-
-function findUriMark(value: string): FoundMark | null {
-  const { rest, ...slot } = splitTag(value);
-  for (const pattern of uriMarks) {
-    const match = pattern.exec(rest);
-    if (match === null) continue;
-    const base = rest.slice(0, match.index);
-    return { base, kind: match[1] === undefined ? "quiesce" : "repoint", ...slot };
-  }
-  return null;
-}
-
-function sameConninfo(a: Conninfo, b: Conninfo): boolean {
-  const names = Object.keys(a);
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 /** In front of a restore_command: the shell runs `false` and takes the rest for a comment. */

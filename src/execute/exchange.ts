@@ -20,7 +20,7 @@ import { compareHeld, formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import { type Holding, NotDone, type Performer, Unfinished } from "./performer.ts";
-import { dropMadeSlots, makeSlot } from "./slots.ts";
+import { makeToldSlot, releaseForGood, settleSlots } from "./told-slots.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 /** What the node lacks and who has it; `source` null when it has everything. */
@@ -198,33 +198,51 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
       const [node, source] = await Promise.all([world.session(step.node), world.session(name)]);
       const [before, target] = await Promise.all([observePosition(node), received(source)]);
       if (target === null) throw new NotDone(`the position of ${name} is not known`);
-      const slotName = before.primarySlotName === "" ? null : before.primarySlotName;
       // It keeps the slot name that it has: a source without that slot would not stream to it.
-      const slotMade =
-        slotName !== null &&
-        (await makeSlot(step.node, { upstream: name, slotName }, { world, memory }));
+      const slotName = before.primarySlotName === "" ? null : before.primarySlotName;
+      const look =
+        slotName === null
+          ? before
+          : await makeToldSlot(
+              step.node,
+              { look: before, slot: { upstream: name, slotName } },
+              { world, memory },
+            );
       const upstream = nodeConfig(world, name).replication;
-      const pointed = await pointAt(node, { upstream, slotName, slotMade, purpose: "exchange" });
+      const wasTold = look !== before;
+      const pointed = await pointAt(node, {
+        upstream,
+        slotName,
+        look,
+        purpose: "exchange",
+        ...(wasTold || memory.changeable.has(step.node) ? { settings: "checked" } : {}),
+      });
+      if (!pointed.done && wasTold) throw new Unfinished(pointed.refusal.message);
       mustAct(pointed);
       if (pointed.done) memory.pointings.set(step.node, pointed.before);
       await untilLevel(node, { lsn: target, source: name }, world);
-      await stillAgain(node, { world, quiesced: readMarks(before.primaryConninfo ?? "").quiesced });
+      if (!readMarks(before.primaryConninfo ?? "").quiesced) {
+        return giveBack(step.node, { world, memory });
+      }
+      mustFinish(await quiesce(node, { blockers: "keep", timeoutMs: world.remainingMs() }));
+      await waitFor(() => quiesceHolds(node), world, { pollMs: 2 });
     },
 
     /** A source that did not have the slot before shall not keep it. */
-    settle: (step, world) => dropMadeSlots(step.node, { world, memory }),
+    async settle({ node }, world) {
+      const seen = world.lastSeen(node);
+      const told = seen?.reachable === true ? (seen.marks.slotsAt ?? []) : [];
+      if (told.length === 0 && !memory.slots.has(node)) return;
+      const look = await observePosition(await world.session(node));
+      await settleSlots(node, look, { world, memory });
+    },
   };
 }
 
-async function stillAgain(
-  node: Session,
-  options: { readonly world: World; readonly quiesced: boolean },
-): Promise<void> {
-  const { world, quiesced } = options;
-  if (!quiesced) {
-    mustFinish(await unpoint(node, null));
-    return;
-  }
-  mustFinish(await quiesce(node, { blockers: "keep", timeoutMs: world.remainingMs() }));
-  await waitFor(() => quiesceHolds(node), world, { pollMs: 2 });
+/** Its own upstream, and before that what was made for it on the source. */
+async function giveBack(name: string, { world, memory }: Run): Promise<void> {
+  const node = await world.session(name);
+  const look = await observePosition(node);
+  await releaseForGood(name, look, { world, memory });
+  mustFinish(await unpoint(node, null, look));
 }

@@ -16,6 +16,7 @@ import { mustAct, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Holding, Performer } from "./performer.ts";
 import { makeSlot } from "./slots.ts";
+import { dropSlotsAt, tellOfForgotten } from "./told-slots.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 interface Pair {
@@ -61,6 +62,15 @@ async function tell(
   if (pointed.done && !memory.pointings.has(step.node)) {
     memory.pointings.set(step.node, pointed.before);
   }
+}
+
+/** What its mark tells of on other nodes goes before the mark does: the standby streams from there no more. */
+async function dropOthers(step: RepointStep, look: PositionLook, world: World): Promise<void> {
+  const address = nodeConfig(world, step.to).replication;
+  const told = readMarks(look.primaryConninfo ?? "").slotsAt;
+  const slotsAt = told.filter((each) => !sameAddress(each, address));
+  const { left } = await dropSlotsAt(step.node, { look, slotsAt }, world);
+  for (const slot of left) world.note(tellOfForgotten(slot));
 }
 
 /** What a standby that was seen to stream has shown to be in order. */
@@ -120,6 +130,7 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
         pollMs: 2,
         nudge: { everyMs: nudge.everyMs, push: () => nudge.push(step, world) },
       });
+      await dropOthers(step, look, world);
       await settleSetting(step, world);
     },
   };

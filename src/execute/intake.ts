@@ -12,6 +12,7 @@ import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Performer } from "./performer.ts";
 import { dropMadeSlots } from "./slots.ts";
+import { releaseForGood, settleSlots } from "./told-slots.ts";
 
 /** Written by an operator who was cut short before the reload. */
 async function bearsUnloadedMark(session: Session): Promise<boolean> {
@@ -47,11 +48,19 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
     },
 
     /** A node that was quiesced before the run is brought back to that: what was made for it elsewhere goes. */
-    settle: (step, world) => dropMadeSlots(step.node, { world, memory }),
+    async settle({ node }, world) {
+      if (!memory.slots.has(node)) return;
+      const look = await observePosition(await world.session(node));
+      if (readMarks(look.primaryConninfo ?? "").slotsAt.length > 0) {
+        await settleSlots(node, look, { world, memory });
+      }
+      await dropMadeSlots(node, { world, memory });
+    },
   };
 }
 
-/** Takes away every mark, also that of a repoint which was not settled; and, as the undo of a run, what that run has settled. */
+/** Takes away every mark, also that of a repoint which was not settled, and first the slots of which it tells; and, as the
+ * undo of a run, what that run has settled. */
 export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceStep> {
   return {
     pollMs: 5,
@@ -74,7 +83,9 @@ export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceSte
       const session = await world.session(step.node);
       // What a dead operator wrote and did not load is to be seen by what follows.
       await reloadAll(session, { timeoutMs: world.remainingMs() });
-      mustAct(await unpoint(session, memory.pointings.get(step.node) ?? null));
+      const look = await observePosition(session);
+      await releaseForGood(step.node, look, { world, memory });
+      mustAct(await unpoint(session, memory.pointings.get(step.node) ?? null, look));
       mustFinish(await unquiesce(session, { timeoutMs: world.remainingMs() }));
     },
 

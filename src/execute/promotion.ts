@@ -5,6 +5,7 @@
 import { possiblePrimaries } from "../plan/checks.ts";
 import type { PromoteStep } from "../plan/step.ts";
 import { unpoint } from "../postgres/follow.ts";
+import { observePosition } from "../postgres/position.ts";
 import { isBeingPromoted, readWritePosition, requestPromotion } from "../postgres/promote.ts";
 import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
 import { reload } from "../postgres/settings.ts";
@@ -12,6 +13,7 @@ import { buildTopology } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import { NotDone, type Performer } from "./performer.ts";
+import { leftText, releaseSlots } from "./told-slots.ts";
 import type { World } from "./world.ts";
 
 export const promotePerformer: Performer<PromoteStep> = {
@@ -81,6 +83,10 @@ async function findRival(step: PromoteStep, world: World): Promise<string | null
 
 async function clearMarks(node: string, world: World): Promise<void> {
   const session = await world.session(node);
-  mustFinish(await unpoint(session, null));
+  const look = await observePosition(session);
+  const { left } = await releaseSlots(node, look, world);
+  // The mark rests on a primary as well, and is all that tells of the slot: it goes when the slot has.
+  if (left.length > 0) throw new Error(left.map(leftText).join("; "));
+  mustFinish(await unpoint(session, null, look));
   mustFinish(await unquiesce(session, { timeoutMs: 1000 }));
 }

@@ -1,6 +1,7 @@
 // The physical slots that a run makes for a node on its upstream to be, and their removal when the node is not to follow
 // there after all: a slot that nobody uses holds WAL until the disk is full. One that was there before is left alone.
 
+import type { Session } from "../postgres/session.ts";
 import { dropSlot, ensureSlot, hasSlot } from "../postgres/slots.ts";
 import { mustAct, waitFor } from "./acting.ts";
 import { limitWorld } from "./limits.ts";
@@ -32,12 +33,11 @@ export async function dropMadeSlots(
 ): Promise<void> {
   const made = memory.slots.get(node) ?? [];
   memory.slots.delete(node);
-  const limited = limitWorld(world, releaseMs);
   for (const slot of made) {
     try {
-      await waitFor(() => dropped(slot, limited), limited, { pollMs: 5 });
+      await untilDropped(slot, world);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = wordsOf(error);
       const { slotName, upstream } = slot;
       const left = `slot ${slotName} is left on ${upstream}`;
       const then = `\`remaster drop-slot ${upstream} --slot ${slotName}\` removes it`;
@@ -46,15 +46,30 @@ export async function dropMadeSlots(
   }
 }
 
+/** Waits for its sender to end, and drops it. Throws with the reason where it stays. */
+export async function untilDropped(slot: MadeSlot, world: World): Promise<void> {
+  const limited = limitWorld(world, releaseMs);
+  await waitFor(() => dropped(slot, limited), limited, { pollMs: 5 });
+}
+
 /** Drops the slot where nobody uses it, and tells whether it is gone. A connection that is lost meanwhile is opened again
- * by the next look. */
+ * by the next look; where that fails, the node is gone. */
 export async function dropped({ upstream, slotName }: MadeSlot, world: World): Promise<Holding> {
+  let session: Session;
   try {
-    const session = await world.session(upstream);
+    session = await world.session(upstream);
+  } catch (error) {
+    return { holds: false, why: wordsOf(error), hopeless: true };
+  }
+  try {
     await dropSlot(session, slotName);
     if (!(await hasSlot(session, slotName))) return { holds: true, detail: null };
     return { holds: false, why: "it is in use" };
   } catch (error) {
-    return { holds: false, why: error instanceof Error ? error.message : String(error) };
+    return { holds: false, why: wordsOf(error) };
   }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

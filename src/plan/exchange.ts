@@ -8,7 +8,15 @@ import { oldestWalOf, stillHasWalFor } from "../topology/settings.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
-import { checkBelongs, checkChangeable, checkOnLine, checkReachable } from "./checks.ts";
+import {
+  checkBelongs,
+  checkChangeable,
+  checkOnLine,
+  checkReachable,
+  checkRights,
+  checkSettings,
+} from "./checks.ts";
+import { madeSlots } from "./made-slots.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
@@ -60,6 +68,21 @@ function checkOwn(topology: Topology, node: Observation): Finding[] {
     : checkReachable(node);
 }
 
+/** A node that is level lacks nothing; what a run that was cut short made for it on a source is dropped all the same. */
+function tidyUp(topology: Topology, node: ReachedNode, from: string | null): Decision {
+  const slots = madeSlots(topology, [node]);
+  if (slots.length === 0) return { kind: "already", findings: [] };
+  const refusal = refuseOn([
+    ...checkSettings(node),
+    ...slots.flatMap((slot) => checkRights(slot.node, "slots")),
+  ]);
+  if (refusal !== null) return refusal;
+  const step = planned(topology, { verb: "exchange", node: node.name, from }, { required: true });
+  return decidePlan("exchange", topology, {
+    stages: stage("it is level: drop the slots that were made for it", [step]),
+  });
+}
+
 export function planExchange(topology: Topology, request: ExchangeRequest): Decision {
   const node = observationOf(topology, request.to);
   const beyond = refuseOn(checkOwn(topology, node));
@@ -77,10 +100,11 @@ export function planExchange(topology: Topology, request: ExchangeRequest): Deci
   const foreign = refuseOn(checkOwn(topology, source));
   if (foreign !== null) return foreign;
   if (!node.reachable || !source.reachable) throw new Error("an unreachable node was let through");
-  if (request.from === null && source.name === node.name) return { kind: "already", findings: [] };
+  if (request.from === null && source.name === node.name)
+    return tidyUp(topology, node, request.from);
   const { relation } = compareHeld(node, source, topology.histories);
   const level = relation === "same" || relation === "ahead";
-  if (level && source.name !== node.name) return { kind: "already", findings: [] };
+  if (level && source.name !== node.name) return tidyUp(topology, node, source.name);
   const refusal = refuseOn([
     ...checkChangeable(node, { cancelQueries: false }),
     ...checkPair(topology, node, source),

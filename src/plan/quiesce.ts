@@ -6,6 +6,7 @@ import type { Topology } from "../topology/topology.ts";
 import { checkBelongs, checkChangeable, checkReachable, checkSettings } from "./checks.ts";
 import { ourNodes, standbysOf } from "../topology/structure.ts";
 import { checkCommitsGoOn } from "./confirmers.ts";
+import { madeSlots } from "./made-slots.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, refuseOn, stage } from "./request.ts";
 
@@ -93,6 +94,14 @@ export function planUnquiesce(
     planned(topology, { verb: "unquiesce", node: node.name }, { required: true }),
   );
   return decidePlan("unquiesce", topology, {
-    stages: stage("give the nodes the values back that they had", steps),
+    stages: [
+      ...stage("give the nodes the values back that they had", steps),
+      ...stage(
+        "drop the slots that were made for them",
+        madeSlots(topology, marked).map(({ node, slot }) =>
+          planned(topology, { verb: "drop-slot", node: node.name, slot }, { required: false }),
+        ),
+      ),
+    ],
   });
 }

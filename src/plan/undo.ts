@@ -3,12 +3,12 @@
 // node shows that it was not: then taking the word back from its siblings would leave two lines to come true.
 
 import type { Finding } from "../topology/finding.ts";
-import type { ReachedNode, Slot } from "../topology/node.ts";
+import type { ReachedNode } from "../topology/node.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
-import { settingText } from "../topology/settings.ts";
 import { ourNodes, reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
 import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
 import { checkReachable, checkRights, checkSettings, waitsForWal } from "./checks.ts";
+import { type FoundSlot, isPhysical, madeSlots } from "./made-slots.ts";
 import { pendingPromotions, tellOfPending, toldOf } from "./pending.ts";
 import type { Decision } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
@@ -82,29 +82,6 @@ function checkKnown(topology: Topology, marked: readonly ReachedNode[]): Finding
   });
 }
 
-interface FoundSlot {
-  readonly node: ReachedNode;
-  readonly slot: string;
-}
-
-/** The mark says that the slot was made for it. */
-function madeSlots(topology: Topology, marked: readonly ReachedNode[]): readonly FoundSlot[] {
-  return marked.flatMap((standby) => {
-    const { repointing, slotMade } = standby.marks;
-    if (repointing === null || slotMade !== true) return [];
-    // A name that is written and not in force yet is the one of our own rule.
-    const slot = physicalSlotName(standby.name, settingText(standby, "primary_slot_name"));
-    const node = reachedNode(topology, findNodeAt(topology, repointing) ?? "");
-    return node?.slots.some((each) => isPhysical(each) && each.slotName === slot) === true
-      ? [{ node, slot }]
-      : [];
-  });
-}
-
-function isPhysical(slot: Slot): boolean {
-  return slot.slotType === "physical" && !slot.temporary;
-}
-
 /** Slots by our own name for a standby that neither streams from there nor is to: made for a word that was never said, or
  * that was said anew of another node. */
 function forgottenSlots(topology: Topology): readonly FoundSlot[] {
@@ -121,6 +98,13 @@ function forgottenSlots(topology: Topology): readonly FoundSlot[] {
         )
         .map((slot) => ({ node, slot: slot.slotName }));
     }),
+  );
+}
+
+function distinct(slots: readonly FoundSlot[]): readonly FoundSlot[] {
+  return slots.filter(
+    ({ node, slot }, at) =>
+      slots.findIndex((each) => each.node.name === node.name && each.slot === slot) === at,
   );
 }
 
@@ -144,7 +128,7 @@ export function planUndo(topology: Topology): Decision {
   const silence = nobody ? refuseOn([...topology.nodes.values()].flatMap(checkReachable)) : null;
   if (silence !== null) return silence;
   const marked = ourNodes(topology).filter(isMarked);
-  const slots = [...madeSlots(topology, marked), ...forgottenSlots(topology)];
+  const slots = distinct([...madeSlots(topology, marked), ...forgottenSlots(topology)]);
   if (marked.length === 0 && slots.length === 0) {
     return { kind: "already", findings: unseen(topology) };
   }

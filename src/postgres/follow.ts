@@ -108,8 +108,12 @@ export function isSettledElsewhere(look: PositionLook, before: Pointing): boolea
 
 /** Takes a repoint back, the slot name that came with it as well: a slot that the old upstream lacks would keep the standby
  * from streaming at all. The mark tells without the memory of who made it; of one that is settled only that memory does. */
-export async function unpoint(session: Session, before: Pointing | null): Promise<Acted> {
-  const look = await observePosition(session);
+export async function unpoint(
+  session: Session,
+  before: Pointing | null,
+  seen?: PositionLook,
+): Promise<Acted> {
+  const look = seen ?? (await observePosition(session));
   const marks = readMarks(look.primaryConninfo ?? "");
   const { named } = readSlotMark(look.primaryConninfo ?? "");
   const settled = before !== null && isSettledElsewhere(look, before);

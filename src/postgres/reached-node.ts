@@ -3,7 +3,7 @@
 
 import type { Address } from "../conninfo/conninfo.ts";
 import { hostsOf } from "../conninfo/hosts.ts";
-import { readMarks, readRestoreMark, readSlotMark } from "../conninfo/override.ts";
+import { readMarks, readRestoreMark } from "../conninfo/override.ts";
 import { parseConninfo } from "../conninfo/parse.ts";
 import type {
   BlockingSession,
@@ -187,13 +187,12 @@ function marksOf(settings: {
   const written = inFiles?.primaryConninfo ?? "";
   const isWritten = readMarks(written).base !== written;
   const conninfo = isWritten ? written : (inForce.primaryConninfo ?? "");
-  const { quiesced, repointing, exchanging } = readMarks(conninfo);
+  const { quiesced, repointing, exchanging, slotsAt } = readMarks(conninfo);
   const restoreQuiesced = [inForce.restoreCommand, inFiles?.restoreCommand].some(
     (command) => readRestoreMark(command ?? "").quiesced,
   );
-  const { made: slotMade } = readSlotMark(conninfo);
   const fenced = settings.fenced === "on";
-  return { quiesced, restoreQuiesced, repointing, exchanging, slotMade, fenced };
+  return { quiesced, restoreQuiesced, repointing, exchanging, slotsAt, fenced };
 }
 
 /** The first of the hosts that primary_conninfo names, without our marks. */

@@ -47,8 +47,14 @@ export async function ensureSlot(upstream: Session, slotName: string): Promise<S
 
 /** Whether a slot of that name is there, of whichever type. */
 export async function hasSlot(upstream: Session, slotName: string): Promise<boolean> {
-  const sql = "SELECT 1 AS found FROM pg_replication_slots WHERE slot_name = $1";
-  return (await upstream.query(sql, [slotName])).length > 0;
+  return (await slotType(upstream, slotName)) !== null;
+}
+
+/** `physical` or `logical`; null where there is no slot of that name. */
+export async function slotType(upstream: Session, slotName: string): Promise<string | null> {
+  const sql = "SELECT slot_type::text AS type FROM pg_replication_slots WHERE slot_name = $1";
+  const [row] = await upstream.query(sql, [slotName]);
+  return row?.["type"] ?? null;
 }
 
 /** Lets go of WAL before `lsn` that the slot holds. A slot in use, or already past it, is left as it is. */

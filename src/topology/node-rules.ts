@@ -3,6 +3,7 @@
 
 import { formatAddress } from "../conninfo/hosts.ts";
 import { aboutEach, type Said } from "./about.ts";
+import { nodesAt } from "./edges.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
 import { settingInteger } from "./settings.ts";
@@ -78,19 +79,30 @@ export function quiesceMarks(structure: Structure): readonly Finding[] {
 
 /** Beside a primary that writes, a standby that takes nothing is no standby; without one it only waits. */
 function quiesced(structure: Structure, node: ReachedNode): Said {
+  const made = slotsMadeFor(structure, node);
   if (node.role === "primary") {
     return {
       code: "quiesced",
       severity: severityOfMark(node),
-      message: `primary_conninfo of ${node.name} bears the quiesce mark, without effect on a primary`,
+      message: `primary_conninfo of ${node.name} bears the quiesce mark, without effect on a primary${made}`,
+      ...(made === "" ? {} : { hint: `\`remaster unquiesce ${node.name}\` drops the slot` }),
     };
   }
   return {
     code: "quiesced",
     severity: structure.primaries.length > 0 ? "problem" : severityOfMark(node),
-    message: `${node.name} is quiesced: it takes no WAL from its upstream`,
+    message: `${node.name} is quiesced: it takes no WAL from its upstream${made}`,
     hint: `\`remaster unquiesce ${node.name}\``,
   };
+}
+
+/** By an exchange that was cut short before it dropped it. */
+function slotsMadeFor(structure: Structure, { marks }: ReachedNode): string {
+  const places = (marks.slotsAt ?? []).map((address) => {
+    const [node, ...others] = nodesAt(structure.nodes, address);
+    return node === undefined || others.length > 0 ? formatAddress(address) : node.name;
+  });
+  return places.length === 0 ? "" : `; a slot was made for it on ${places.join(", ")}`;
 }
 
 function restoreQuiesced(node: ReachedNode): Said {

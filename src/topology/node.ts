@@ -191,8 +191,8 @@ export interface Marks {
   readonly repointing: Address | null;
   /** True: that override is an exchange's, taken away again once the node is level; nobody is about to lead for it. */
   readonly exchanging?: boolean;
-  /** True: the slot that the node names was made for that override, on the node that it leads to. */
-  readonly slotMade?: boolean;
+  /** Nodes on which the slot that this one names was made for it, and may stand still. */
+  readonly slotsAt?: readonly Address[];
   readonly fenced: boolean;
 }
 

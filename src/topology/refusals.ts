@@ -75,6 +75,6 @@ export const refusalCatalogue = {
   "not-settled":
     "A step reached its goal, but what should have been tidied up after it was not: a mark or a slot of remaster may be left.",
   "slot-left":
-    "The slot of a standby that was led elsewhere stays on its old upstream, where it could not be dropped. It holds WAL there until it is.",
+    "A slot that remaster made for a standby, and that nobody is to use any more, stays where it could not be dropped. It holds WAL there until it is.",
   "step-failed": "A best-effort step failed; the message gives the reason.",
 } as const satisfies Record<string, string>;

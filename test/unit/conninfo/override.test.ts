@@ -4,10 +4,12 @@ import type { Address } from "../../../src/conninfo/conninfo.ts";
 import { formatConninfo } from "../../../src/conninfo/format.ts";
 import { keywords } from "../../../src/conninfo/keywords.ts";
 import {
+  forgetSlots,
   markExchanging,
   markQuiesced,
   markRepointed,
   markRestoreQuiesced,
+  markSlotMade,
   readMarks,
   readRestoreMark,
   readSlotMark,
@@ -48,6 +50,7 @@ describe("marks on primary_conninfo", () => {
       quiesced: true,
       repointing: null,
       exchanging: false,
+      slotsAt: [],
     });
   });
 
@@ -68,6 +71,7 @@ describe("marks on primary_conninfo", () => {
       quiesced: false,
       repointing: upstream,
       exchanging: false,
+      slotsAt: [],
     });
   });
 
@@ -87,18 +91,52 @@ describe("marks on primary_conninfo", () => {
       expect(readSlotMark(told)).toEqual({ named: true, made: true });
       expect(readMarks(told)).toMatchObject({ base, repointing: upstream, exchanging: false });
       const stilled = value(markQuiesced(told));
-      expect(readMarks(stilled)).toMatchObject({ base, quiesced: true });
+      expect(readMarks(stilled)).toMatchObject({ base, quiesced: true, slotsAt: [upstream] });
       expect(readSlotMark(stilled)).toEqual({ named: true, made: false });
-      const exchanging = value(markExchanging(stilled, upstream, { named: false, made: true }));
-      expect(readMarks(exchanging)).toMatchObject({ base, exchanging: true });
+      const exchanging = value(markExchanging(stilled, upstream));
+      expect(readMarks(exchanging)).toMatchObject({ base, exchanging: true, slotsAt: [upstream] });
       expect(readSlotMark(exchanging)).toEqual({ named: true, made: true });
 
       const again = markRepointed(told, upstream, { named: false, made: false });
       expect(again).toEqual({ ok: true, value: told });
       const elsewhere = value(markRepointed(told, { ...upstream, port: 1 }));
       expect(readSlotMark(elsewhere)).toEqual({ named: true, made: false });
+      expect(readMarks(elsewhere)).toMatchObject({ base, slotsAt: [upstream] });
     },
   );
+
+  test.each([
+    ["host=a", "host=a"],
+    ["", ""],
+    ["postgresql://u@h/db", "postgresql://u@h/db"],
+    ["postgresql://h?port=1&", "postgresql://h?port=1&"],
+  ])("a slot made for the node of %j is told of until it is gone", (base) => {
+    const other = { ...upstream, host: "10.0.0.3" };
+    const still = value(markQuiesced(base));
+    const announced = value(markSlotMade(still, upstream));
+    const streaming = value(markExchanging(announced, upstream));
+    expect(readMarks(announced)).toMatchObject({ base, quiesced: true, slotsAt: [upstream] });
+    expect(readMarks(streaming)).toEqual({
+      base,
+      quiesced: false,
+      repointing: upstream,
+      exchanging: true,
+      slotsAt: [upstream],
+    });
+    expect(value(markQuiesced(streaming))).toBe(announced);
+    expect(value(forgetSlots(announced, [upstream]))).toBe(still);
+    expect(value(forgetSlots(announced, [other]))).toBe(announced);
+    expect(value(forgetSlots(streaming, [upstream]))).toBe(value(markExchanging(base, upstream)));
+    expect(value(forgetSlots(base, [upstream]))).toBe(base);
+
+    // Somebody else goes on from there, with another node.
+    const twice = value(markExchanging(value(markSlotMade(announced, other)), other));
+    expect(readMarks(twice)).toMatchObject({ base, exchanging: true, slotsAt: [other, upstream] });
+    const led = value(markRepointed(twice, { ...upstream, host: "10.0.0.4" }));
+    expect(readMarks(led)).toMatchObject({ base, exchanging: false, slotsAt: [other, upstream] });
+    const followed = forgetSlots(led, [other, upstream]);
+    expect(followed).toEqual(markRepointed(base, { ...upstream, host: "10.0.0.4" }));
+  });
 
   test("what ends like the slot's part of a mark is no mark", () => {
     const base = "host=a fallback_application_name=remaster-named";
@@ -116,6 +154,7 @@ describe("marks on primary_conninfo", () => {
       quiesced: true,
       repointing: null,
       exchanging: false,
+      slotsAt: [],
     });
   });
 
@@ -146,6 +185,7 @@ describe("marks on primary_conninfo", () => {
       quiesced: false,
       repointing: null,
       exchanging: false,
+      slotsAt: [],
     });
   });
 
@@ -200,6 +240,42 @@ describe("marks on primary_conninfo", () => {
         }
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  test("tell of every slot, whatever is put in their place, and come off exactly", () => {
+    type Act = (text: string, to: Address) => ReturnType<typeof markQuiesced>;
+    const acts = fc.constantFrom<Act>(
+      markQuiesced,
+      markRepointed,
+      markExchanging,
+      (text, to) => markRepointed(text, to, { named: true, made: true }),
+      (text, to) => markExchanging(text, to, { named: false, made: true }),
+      markSlotMade,
+      (text, to) => forgetSlots(text, [to]),
+    );
+    const steps = fc.array(fc.tuple(acts, address), { maxLength: 5 });
+    fc.assert(
+      fc.property(base, steps, address, (text, taken, last) => {
+        fc.pre(readMarks(text).base === text);
+        let marked = text;
+        for (const [act, to] of taken) {
+          const next = act(marked, to);
+          if (next.ok) marked = next.value;
+        }
+        const told = readMarks(marked).slotsAt;
+        for (const act of [markQuiesced, markRepointed, markExchanging]) {
+          const next = act(marked, last);
+          if (!next.ok) continue;
+          expect(readMarks(next.value).base).toBe(text);
+          expect(new Set(readMarks(next.value).slotsAt)).toEqual(new Set(told));
+        }
+        const announced = markSlotMade(marked, last);
+        if (announced.ok) expect(readMarks(announced.value).slotsAt).toContainEqual(last);
+        const forgotten = forgetSlots(marked, told);
+        if (forgotten.ok) expect(readMarks(forgotten.value).slotsAt).toEqual([]);
+      }),
+      { numRuns: 1_000 },
     );
   });
 

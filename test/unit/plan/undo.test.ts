@@ -99,21 +99,44 @@ describe("slots", () => {
 
   test("of a name of somebody's own go only where the mark says that they were made", () => {
     const n2 = orphan("n2", { slots: [idle("n3")] });
-    const made = { repointing: address("n2"), slotMade: true };
+    const made = { repointing: address("n2"), slotsAt: [address("n2")] };
     expect(undo(dead, n2, orphan("n3", { ...named("n3"), marks: made }))).toEqual([
       "unquiesce n3",
       "drop-slot n2 --slot n3",
     ]);
-    const found = { repointing: address("n2"), slotMade: false };
+    const found = { repointing: address("n2"), slotsAt: [] };
     expect(undo(dead, n2, orphan("n3", { ...named("n3"), marks: found }))).toEqual([
       "unquiesce n3",
     ]);
+  });
+
+  test("of which a mark tells that is in force no more are dropped as well", () => {
+    const n3 = orphan("n3", { slots: [idle("n2"), idle("mine")] });
+    const n4 = orphan("n4", { slots: [idle("n2")] });
+    const left = (...names: readonly string[]) =>
+      orphan("n2", {
+        ...named("n2"),
+        marks: { quiesced: true, slotsAt: names.map((each) => address(each)) },
+      });
+    expect(undo(dead, left("n3"), n3, n4)).toEqual(["unquiesce n2", "drop-slot n3 --slot n2"]);
+    expect(undo(dead, left("n3", "n4"), n3, n4)).toEqual([
+      "unquiesce n2",
+      "drop-slot n3 --slot n2; drop-slot n4 --slot n2",
+    ]);
+    expect(undo(dead, left("vip"), n3, n4)).toEqual(["unquiesce n2"]);
+    expect(undo(dead, left("n3"), unreached({ name: "n3" }), n4)).toEqual(["unquiesce n2"]);
+    // A slot by our own rule is told of twice.
+    const ruled = orphan("n3", { slots: [idle("remaster_n2")] });
+    const told = orphan("n2", { marks: { quiesced: true, slotsAt: [address("n3")] } });
+    expect(undo(dead, told, ruled)).toEqual(["unquiesce n2", "drop-slot n3 --slot remaster_n2"]);
   });
 
   test("of a standby's own upstream are left, also where it is not known which one that is", () => {
     const n1 = reached({ name: "n1", slots: [idle("remaster_n2"), idle("remaster_n3")] });
     const elsewhere = orphan("n3", { configuredUpstream: address("vip") });
     expect(undo(n1, orphan("n2"), elsewhere)).toEqual(["already"]);
+    const told = orphan("n2", { marks: { quiesced: true, slotsAt: [address("n1")] } });
+    expect(undo(n1, told)).toEqual(["unquiesce n2"]);
   });
 
   test("drop-slot leaves alone what somebody uses", () => {
