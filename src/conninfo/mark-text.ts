@@ -23,9 +23,11 @@ export interface SlotMark {
   readonly named: boolean;
   /** The slot on the upstream that the mark names was made for it. */
   readonly made: boolean;
+  /** That upstream as its maker's topology file names it: somebody else's may know it by another address. */
+  readonly on: string | null;
 }
 
-export const untouched: SlotMark = { named: false, made: false };
+export const untouched: SlotMark = { named: false, made: false, on: null };
 
 interface MarkForm extends SlotMark {
   readonly kind: "quiesce" | "repoint";
@@ -71,19 +73,24 @@ function overriding(address: Address, form: MarkForm): Conninfo {
  * effect (13 to 18). */
 const tagWord = "fallback_application_name";
 
-function slotTag({ named, made }: SlotMark): string | null {
-  return named || made ? `remaster${named ? "-named" : ""}${made ? "-made" : ""}` : null;
+function slotTag({ named, made, on }: SlotMark): string | null {
+  if (!named && !made) return null;
+  const makes = made ? `-made${on === null ? "" : `-on-${on}`}` : "";
+  return `remaster${named ? "-named" : ""}${makes}`;
 }
 
-const tagEnd = new RegExp(`[ &]${tagWord}=remaster(-named)?(-made)?$`);
+/** What a node name may be: nothing that would have to be quoted. */
+const nodeName = "[A-Za-z0-9][A-Za-z0-9_.-]*";
+
+const tagEnd = new RegExp(`[ &]${tagWord}=remaster(-named)?(?:(-made)(?:-on-(${nodeName}))?)?$`);
 
 /** The end of a mark that speaks of the slot, taken off. */
 function splitTag(value: string): { readonly rest: string } & SlotMark {
   const match = tagEnd.exec(value);
   if (match === null) return { rest: value, ...untouched };
-  const [, named, made] = match;
+  const [, named, made, on = null] = match;
   const rest = value.slice(0, match.index);
-  return { rest, named: named !== undefined, made: made !== undefined };
+  return { rest, named: named !== undefined, made: made !== undefined, on };
 }
 
 /** The quiesce mark is always the same text; the order and quoting of a repoint mark are fixed. */

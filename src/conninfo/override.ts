@@ -23,8 +23,15 @@ export interface ConninfoMarks {
   readonly repointing: Address | null;
   /** That repoint is an exchange's. */
   readonly exchanging: boolean;
-  /** Nodes on which a slot was made for this one, outermost mark first. */
-  readonly slotsAt: readonly Address[];
+  /** Where slots were made for the node, outermost mark first. */
+  readonly slotsAt: readonly SlotPlace[];
+}
+
+/** A node on which a slot was made for another one. */
+export interface SlotPlace {
+  readonly address: Address;
+  /** As the topology file of whoever made it names it; null where the mark does not say. */
+  readonly node: string | null;
 }
 
 /** primary_conninfo with the quiesce mark, in place of any mark that it bears. An empty value can be marked too. */
@@ -34,58 +41,70 @@ export function markQuiesced(value: string): Overridden {
 
 /** primary_conninfo led to another upstream, the old value kept, in place of any mark that it bears. */
 export function markRepointed(value: string, upstream: Address, slot = untouched): Overridden {
-  const { others, made } = slotsBut(value, upstream);
+  const { others, own } = slotsBut(value, upstream);
   const named = slot.named || readSlotMark(value).named;
-  const layer = { kind: "repoint", address: upstream, named, made: slot.made || made } as const;
-  return compose(value, others, [layer]);
+  return compose(value, others, [repointLayer(upstream, { ...madeAt(slot, own), named })]);
 }
 
 /** The same for as long as an exchange takes: the repoint mark stands over a quiesce mark, so that whoever finds it knows
  * that nobody is meant to be followed for good. */
 export function markExchanging(value: string, upstream: Address, slot = untouched): Overridden {
-  const { others, made } = slotsBut(value, upstream);
-  const { named } = slot;
-  const layer = { kind: "repoint", address: upstream, named, made: slot.made || made } as const;
+  const { others, own } = slotsBut(value, upstream);
+  const layer = repointLayer(upstream, { ...madeAt(slot, own), named: slot.named });
   return compose(value, others, [quiesceLayer(readSlotMark(value).named), layer]);
 }
 
-/** A quiesce mark that tells of a slot on that upstream: put before the slot is made, so that none ever stands untold. */
-export function markSlotMade(value: string, upstream: Address): Overridden {
-  const { others } = slotsBut(value, upstream);
-  return compose(value, [upstream, ...others], [quiesceLayer(readSlotMark(value).named)]);
+/** A quiesce mark that tells of a slot at that place: put before the slot is made, so that none ever stands untold. */
+export function markSlotMade(value: string, place: SlotPlace): Overridden {
+  const { others } = slotsBut(value, place.address);
+  return compose(value, [place, ...others], [quiesceLayer(readSlotMark(value).named)]);
 }
 
-/** The same mark without a word of the slots on those nodes. One that leads to such a node leads there still. */
-export function forgetSlots(value: string, gone: readonly Address[]): Overridden {
+/** The same mark without a word of the slots at those places. One that leads to such a place leads there still. */
+export function forgetSlots(value: string, gone: readonly SlotPlace[]): Overridden {
   const { slotsAt, quiesced, repointing, exchanging } = readMarks(value);
-  const kept = slotsAt.filter((address) => !gone.some((each) => isSame(each, address)));
+  const kept = slotsAt.filter(({ address }) => !gone.some((each) => isSame(each.address, address)));
   const { named } = readSlotMark(value);
   if (repointing === null) {
     return quiesced ? compose(value, kept, [quiesceLayer(named)]) : { ok: true, value };
   }
-  const made = kept.some((each) => isSame(each, repointing));
-  const layer = { kind: "repoint", address: repointing, named, made } as const;
-  const others = kept.filter((each) => !isSame(each, repointing));
+  const { others, own } = parted(kept, repointing);
+  const layer = repointLayer(repointing, { ...madeAt(untouched, own), named });
   return compose(value, others, exchanging ? [quiesceLayer(named), layer] : [layer]);
 }
 
-/** The slots that the value tells of, apart from the one on that upstream. */
+/** The slots that the value tells of: the one on that upstream, and the others. */
 function slotsBut(value: string, upstream: Address) {
-  const { slotsAt } = readMarks(value);
-  const others = slotsAt.filter((address) => !isSame(address, upstream));
-  return { others, made: others.length < slotsAt.length };
+  return parted(readMarks(value).slotsAt, upstream);
+}
+
+function parted(places: readonly SlotPlace[], upstream: Address) {
+  const isOwn = ({ address }: SlotPlace): boolean => isSame(address, upstream);
+  return { own: places.find(isOwn) ?? null, others: places.filter((place) => !isOwn(place)) };
+}
+
+function madeAt({ made, on }: SlotMark, own: SlotPlace | null): Pick<SlotMark, "made" | "on"> {
+  return made ? { made, on } : { made: own !== null, on: own?.node ?? null };
 }
 
 function quiesceLayer(named: boolean): Layer {
-  return { kind: "quiesce", address: quiescedAddress, named, made: false };
+  return { kind: "quiesce", address: quiescedAddress, named, made: false, on: null };
+}
+
+function repointLayer(address: Address, slot: SlotMark): Layer {
+  return { kind: "repoint", address, ...slot };
 }
 
 /** The value without its marks, under new ones. Beneath them stands a mark for each slot, in force no more: as long as a
  * slot stands, the value tells where. */
-function compose(value: string, slotsAt: readonly Address[], layers: readonly Layer[]): Overridden {
+function compose(
+  value: string,
+  slotsAt: readonly SlotPlace[],
+  layers: readonly Layer[],
+): Overridden {
   const kept = slotsAt
     .toReversed()
-    .map((address) => ({ kind: "repoint", address, named: false, made: true }) as const);
+    .map(({ address, node }) => repointLayer(address, { named: false, made: true, on: node }));
   let marked: Overridden = { ok: true, value: withoutMarks(value) };
   for (const layer of [...kept, ...layers]) {
     marked = override(marked.value, layer);
@@ -99,7 +118,7 @@ export function readSlotMark(value: string): SlotMark {
   const outer = takeOff(value);
   let named = false;
   for (let mark = outer; mark !== null; mark = takeOff(mark.base)) named ||= mark.named;
-  return { named, made: outer?.made ?? false };
+  return { named, made: outer?.made ?? false, on: outer?.on ?? null };
 }
 
 function isSame(a: Address | null, b: Address): boolean {
@@ -114,13 +133,15 @@ export function readMarks(value: string): ConninfoMarks {
   const quiesced = outer?.kind === "quiesce";
   const made = marks
     .filter((mark) => mark.made && mark.kind === "repoint")
-    .map(({ address }) => address);
+    .map(({ address, on }) => ({ address, node: on }));
   return {
     base: marks.at(-1)?.base ?? value,
     quiesced,
     repointing: outer === undefined || quiesced ? null : outer.address,
     exchanging: outer?.kind === "repoint" && beneath?.kind === "quiesce",
-    slotsAt: made.filter((address, at) => made.findIndex((each) => isSame(each, address)) === at),
+    slotsAt: made.filter(
+      ({ address }, at) => made.findIndex((each) => isSame(each.address, address)) === at,
+    ),
   };
 }
 

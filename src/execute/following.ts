@@ -16,7 +16,7 @@ import { mustAct, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Holding, Performer } from "./performer.ts";
 import { makeSlot } from "./slots.ts";
-import { dropSlotsAt, tellOfForgotten } from "./told-slots.ts";
+import { dropSlotsAt, nodeOfSlot, tellOfForgotten } from "./told-slots.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 interface Pair {
@@ -53,8 +53,8 @@ async function tell(
   const pointed = await pointAt(standby, {
     upstream: nodeConfig(world, step.to).replication,
     slotName,
-    slotMade,
     look,
+    ...(slotMade ? { slotMadeOn: step.to } : {}),
     ...(memory.changeable.has(step.node) ? { settings: "checked" } : {}),
   });
   mustAct(pointed);
@@ -66,9 +66,8 @@ async function tell(
 
 /** What its mark tells of on other nodes goes before the mark does: the standby streams from there no more. */
 async function dropOthers(step: RepointStep, look: PositionLook, world: World): Promise<void> {
-  const address = nodeConfig(world, step.to).replication;
   const told = readMarks(look.primaryConninfo ?? "").slotsAt;
-  const slotsAt = told.filter((each) => !sameAddress(each, address));
+  const slotsAt = told.filter((place) => nodeOfSlot(place, world) !== step.to);
   const { left } = await dropSlotsAt(step.node, { look, slotsAt }, world);
   for (const slot of left) world.note(tellOfForgotten(slot));
 }

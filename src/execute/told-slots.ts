@@ -2,17 +2,16 @@
 // stands before the slot is made, and is not taken away before the slot is gone, or before it was said that it is left.
 // Drops no slot that is in use, none by another name, and none on the node's own upstream, which is to stream through it.
 
-import type { Address } from "../conninfo/conninfo.ts";
 import { formatAddress } from "../conninfo/hosts.ts";
-import { readMarks } from "../conninfo/override.ts";
+import { readMarks, type SlotPlace } from "../conninfo/override.ts";
 import { tellOfLeft } from "../plan/left-slots.ts";
 import type { PositionLook } from "../postgres/position.ts";
 import { announceSlot, forgetSlotsAt, letGo } from "../postgres/slot-marks.ts";
 import { ensureSlot, slotType } from "../postgres/slots.ts";
-import { sameAddress } from "../topology/edges.ts";
+import { findSlotPlace } from "../topology/edges.ts";
 import type { Finding } from "../topology/finding.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
-import { buildTopology, findNodeAt } from "../topology/topology.ts";
+import { buildTopology } from "../topology/topology.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { MadeSlot, Memory } from "./memory.ts";
 import { NotDone, Unfinished } from "./performer.ts";
@@ -41,9 +40,10 @@ export async function makeToldSlot(
     return look;
   }
   const address = nodeConfig(world, slot.upstream).replication;
+  const place = { address, node: slot.upstream };
   // Before anything is: where it is cut off, whether it was done is not known.
   memory.slots.set(node, [...(memory.slots.get(node) ?? []), slot]);
-  const announced = await announceSlot(session, look, address);
+  const announced = await announceSlot(session, look, place);
   if (!announced.done) {
     forgetMade(node, [slot.upstream], memory);
     throw new NotDone(announced.refusal.message);
@@ -66,7 +66,7 @@ export interface LeftSlot {
 }
 
 export interface Released {
-  readonly gone: readonly Address[];
+  readonly gone: readonly SlotPlace[];
   readonly left: readonly LeftSlot[];
 }
 
@@ -94,7 +94,7 @@ export async function releaseForGood(
   const { gone, left } = await releaseSlots(node, look, world);
   forgetMade(
     node,
-    gone.map((address) => nodeAt(address, world) ?? ""),
+    gone.map((place) => nodeOfSlot(place, world) ?? ""),
     memory,
   );
   forgetMade(
@@ -111,20 +111,23 @@ function forgetMade(node: string, upstreams: readonly string[], { slots }: Memor
   else slots.set(node, kept);
 }
 
-/** Drops the node's slots at those addresses, where nothing uses them any more. */
+/** Drops the node's slots at those places, where nothing uses them any more. */
 export async function dropSlotsAt(
   node: string,
-  { look, slotsAt }: { readonly look: PositionLook; readonly slotsAt: readonly Address[] },
+  { look, slotsAt }: { readonly look: PositionLook; readonly slotsAt: readonly SlotPlace[] },
   world: World,
 ): Promise<Released> {
   const slotName = physicalSlotName(node, look.primarySlotName);
-  const gone: Address[] = [];
+  const gone: SlotPlace[] = [];
   const left: LeftSlot[] = [];
-  for (const address of slotsAt) {
-    const upstream = nodeAt(address, world);
+  for (const place of slotsAt) {
+    const upstream = nodeOfSlot(place, world);
     const why = upstream === null ? "no node of the topology file is there" : await drop(upstream);
-    if (why === null) gone.push(address);
-    else left.push({ ...place(upstream, address), slotName, why });
+    if (why === null) gone.push(place);
+    else {
+      const node = upstream ?? formatAddress(place.address);
+      left.push({ node, known: upstream !== null, slotName, why });
+    }
   }
   return { gone, left };
 
@@ -139,25 +142,17 @@ export async function dropSlotsAt(
   }
 }
 
-function place(upstream: string | null, address: Address) {
-  return { node: upstream ?? formatAddress(address), known: upstream !== null };
-}
-
-/** A mark names the node as the topology file of its maker does. */
-function nodeAt(address: Address, world: World): string | null {
-  const [named, ...others] = world.config.nodes.filter((node) =>
-    sameAddress(node.replication, address),
-  );
-  if (named !== undefined && others.length === 0) return named.name;
+/** Null where it is no node of the topology file. */
+export function nodeOfSlot(place: SlotPlace, world: World): string | null {
   const seen = world.config.nodes.map(({ name }) => world.lastSeen(name));
   const known = seen.filter((node) => node !== null);
-  return findNodeAt(buildTopology(world.config.name, known), address);
+  return findSlotPlace(buildTopology(world.config.name, known).nodes, place);
 }
 
 function isOwnUpstream(node: string, upstream: string, world: World): boolean {
   const seen = world.lastSeen(node);
   const own = seen?.reachable === true ? seen.configuredUpstream : null;
-  return own !== null && nodeAt(own, world) === upstream;
+  return own !== null && nodeOfSlot({ address: own, node: null }, world) === upstream;
 }
 
 /** Of a node that is to stay as still as it was: drops them, and leaves the quiesce mark alone. A slot that could not be
@@ -173,7 +168,7 @@ export async function settleSlots(
   }
   forgetMade(
     node,
-    gone.map((address) => nodeAt(address, world) ?? ""),
+    gone.map((place) => nodeOfSlot(place, world) ?? ""),
     memory,
   );
   if (left.length > 0) throw new Error(left.map(leftText).join("; "));

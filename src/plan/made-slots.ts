@@ -1,6 +1,7 @@
 // The slots that were made for standbys, as the standbys' own marks tell: dropped before, or with, the mark itself. One on the
 // standby's own upstream is left: the standby is to stream through it.
 
+import { findSlotPlace } from "../topology/edges.ts";
 import type { ReachedNode, Slot } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
@@ -22,8 +23,8 @@ export function madeSlots(
     const own = configuredUpstream === null ? null : findNodeAt(topology, configuredUpstream);
     // A name that is written and not in force yet is the one of our own rule.
     const slot = physicalSlotName(standby.name, settingText(standby, "primary_slot_name"));
-    return (marks.slotsAt ?? []).flatMap((address) => {
-      const node = reachedNode(topology, findNodeAt(topology, address) ?? "");
+    return (marks.slotsAt ?? []).flatMap((place) => {
+      const node = reachedNode(topology, findSlotPlace(topology.nodes, place) ?? "");
       if (node === null || node.name === own) return [];
       const there = node.slots.some((each) => isPhysical(each) && each.slotName === slot);
       return there ? [{ node, slot }] : [];

@@ -68,11 +68,13 @@ function checkNotPromoted(topology: Topology, marked: readonly ReachedNode[]): F
   );
 }
 
-/** A mark that leads to no node of the topology file: what its maker was about to do there cannot be seen. */
+/** A mark that leads to no node of the topology file: what its maker was about to do there cannot be seen. An exchange is
+ * about to do nothing. */
 function checkKnown(topology: Topology, marked: readonly ReachedNode[]): Finding[] {
   return marked.flatMap((node) => {
-    const { repointing } = node.marks;
-    if (repointing === null || findNodeAt(topology, repointing) !== null) return [];
+    const { repointing, exchanging } = node.marks;
+    if (repointing === null || exchanging === true) return [];
+    if (findNodeAt(topology, repointing) !== null) return [];
     return [
       problem("promotion-may-be-pending", node.name, {
         message: `${node.name} was told to follow ${repointing.host}:${repointing.port}, which is no node of the topology file`,

@@ -55,8 +55,8 @@ export type Pointed = { readonly done: true; readonly before: Pointing } | Refus
 export interface Target {
   readonly upstream: Address;
   readonly slotName: string | null;
-  /** The slot was made on the upstream for this, just now. */
-  readonly slotMade?: boolean;
+  /** The slot was made on the upstream for this, just now: the name of that node. */
+  readonly slotMadeOn?: string;
   /** For as long as the standby lacks what that node has; to follow it for good, when absent. */
   readonly purpose?: "follow" | "exchange";
   /** `restart`: written, and not loaded: for a standby that must be stopped before it may follow (a torn tail). Once its
@@ -76,7 +76,8 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   const mark = target.purpose === "exchange" ? markExchanging : markRepointed;
   const marked = mark(from.conninfo, target.upstream, {
     named: from.slotName === "" && slotName !== "",
-    made: target.slotMade === true,
+    made: target.slotMadeOn !== undefined,
+    on: target.slotMadeOn ?? null,
   });
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
   const before = {

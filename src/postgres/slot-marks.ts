@@ -2,9 +2,8 @@
 // made, and taken away after it is gone, so that whoever is cut short in between leaves no slot of which nothing tells.
 // Makes and drops no slot: that is done on another node (slots.ts).
 
-import type { Address } from "../conninfo/conninfo.ts";
 import type { Overridden } from "../conninfo/mark-text.ts";
-import { forgetSlots, markQuiesced, markSlotMade } from "../conninfo/override.ts";
+import { forgetSlots, markQuiesced, markSlotMade, type SlotPlace } from "../conninfo/override.ts";
 import { type Acted, acted, type Refused, refuse } from "./outcome.ts";
 import type { Patience } from "./poll.ts";
 import type { PositionLook } from "./position.ts";
@@ -14,17 +13,17 @@ import { changeSettings, reload, settingObstacles, writeSettings } from "./setti
 /** `look`: with what primary_conninfo is from now on. */
 export type Announced = { readonly done: true; readonly look: PositionLook } | Refused;
 
-/** Stills the standby under a mark that tells of a slot on that upstream. Leads it nowhere: a receiver that asks for a slot
+/** Stills the standby under a mark that tells of a slot at that place. Leads it nowhere: a receiver that asks for a slot
  * before it is there costs a whole wal_retrieve_retry_interval. */
 export async function announceSlot(
   session: Session,
   look: PositionLook,
-  upstream: Address,
+  place: SlotPlace,
 ): Promise<Announced> {
   const [refusal] = await settingObstacles(session, ["primary_conninfo"]);
   if (refusal !== undefined) return { done: false, refusal };
   const from = look.primaryConninfo ?? "";
-  const marked = markSlotMade(from, upstream);
+  const marked = markSlotMade(from, place);
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
   const written = await write(session, from, marked);
   if (!written.done) return written;
@@ -46,11 +45,11 @@ export async function letGo(
   return changeSettings(session, change.from === change.to ? [] : [change], patience);
 }
 
-/** Of a node that was stilled: its mark tells no more of slots on those upstreams, and stills it as before. */
+/** Of a node that was stilled: its mark tells no more of slots at those places, and stills it as before. */
 export async function forgetSlotsAt(
   session: Session,
   look: PositionLook,
-  gone: readonly Address[],
+  gone: readonly SlotPlace[],
 ): Promise<Acted> {
   const stilled = markQuiesced(look.primaryConninfo ?? "");
   if (!stilled.ok) return refuse("setting-out-of-reach", stilled.message);

@@ -4,6 +4,7 @@
 // fork): WAL flows when both sides say so.
 
 import type { Address } from "../conninfo/conninfo.ts";
+import type { SlotPlace } from "../conninfo/override.ts";
 import type { Observation, ReachedNode } from "./node.ts";
 import { provenSender, senderFlows, sendersOf, unclaimedSenders } from "./senders.ts";
 import type { Edge } from "./structure.ts";
@@ -98,6 +99,14 @@ export function nodesAt(nodes: Nodes, address: Address): readonly Observation[] 
   return [...nodes.values()].filter((node) =>
     node.addresses.some((each) => sameAddress(each, address)),
   );
+}
+
+/** The node on which a slot was made: by its address; where the topology file of whoever made it knows the node by another
+ * one, by its name. Null when it is no node of this file. */
+export function findSlotPlace(nodes: Nodes, { address, node }: SlotPlace): string | null {
+  const [found, ...others] = nodesAt(nodes, address);
+  if (found !== undefined) return others.length === 0 ? found.name : null;
+  return node !== null && nodes.has(node) ? node : null;
 }
 
 /** Whether two addresses name the same place, without looking anything up. */

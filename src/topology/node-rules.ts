@@ -3,7 +3,7 @@
 
 import { formatAddress } from "../conninfo/hosts.ts";
 import { aboutEach, type Said } from "./about.ts";
-import { nodesAt } from "./edges.ts";
+import { findSlotPlace } from "./edges.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
 import { settingInteger } from "./settings.ts";
@@ -98,10 +98,9 @@ function quiesced(structure: Structure, node: ReachedNode): Said {
 
 /** By an exchange that was cut short before it dropped it. */
 function slotsMadeFor(structure: Structure, { marks }: ReachedNode): string {
-  const places = (marks.slotsAt ?? []).map((address) => {
-    const [node, ...others] = nodesAt(structure.nodes, address);
-    return node === undefined || others.length > 0 ? formatAddress(address) : node.name;
-  });
+  const places = (marks.slotsAt ?? []).map(
+    (place) => findSlotPlace(structure.nodes, place) ?? formatAddress(place.address),
+  );
   return places.length === 0 ? "" : `; a slot was made for it on ${places.join(", ")}`;
 }
 

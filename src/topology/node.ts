@@ -2,6 +2,7 @@
 // An unreachable node is a value with its reason, not an exception. Nothing here reads clock or network.
 
 import type { Address, Conninfo } from "../conninfo/conninfo.ts";
+import type { SlotPlace } from "../conninfo/override.ts";
 import type { Lsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
@@ -191,8 +192,8 @@ export interface Marks {
   readonly repointing: Address | null;
   /** True: that override is an exchange's, taken away again once the node is level; nobody is about to lead for it. */
   readonly exchanging?: boolean;
-  /** Nodes on which the slot that this one names was made for it, and may stand still. */
-  readonly slotsAt?: readonly Address[];
+  /** Where the slot that this node names was made for it, and may stand still. */
+  readonly slotsAt?: readonly SlotPlace[];
   readonly fenced: boolean;
 }
 

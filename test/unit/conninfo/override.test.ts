@@ -13,6 +13,7 @@ import {
   readMarks,
   readRestoreMark,
   readSlotMark,
+  type SlotPlace,
   withoutMarks,
 } from "../../../src/conninfo/override.ts";
 import { parseConninfo } from "../../../src/conninfo/parse.ts";
@@ -87,64 +88,65 @@ describe("marks on primary_conninfo", () => {
   test.each(["host=a port=1", "", "postgresql://u@h/db", "postgresql://h?port=1&"])(
     "what %j says of the slot stays legible until all is taken back",
     (base) => {
-      const told = value(markRepointed(base, upstream, { named: true, made: true }));
-      expect(readSlotMark(told)).toEqual({ named: true, made: true });
+      const told = value(markRepointed(base, upstream, { named: true, made: true, on: "n-2.a" }));
+      const slotsAt = [{ address: upstream, node: "n-2.a" }];
+      expect(readSlotMark(told)).toEqual({ named: true, made: true, on: "n-2.a" });
       expect(readMarks(told)).toMatchObject({ base, repointing: upstream, exchanging: false });
       const stilled = value(markQuiesced(told));
-      expect(readMarks(stilled)).toMatchObject({ base, quiesced: true, slotsAt: [upstream] });
-      expect(readSlotMark(stilled)).toEqual({ named: true, made: false });
+      expect(readMarks(stilled)).toMatchObject({ base, quiesced: true, slotsAt });
+      expect(readSlotMark(stilled)).toEqual({ named: true, made: false, on: null });
       const exchanging = value(markExchanging(stilled, upstream));
-      expect(readMarks(exchanging)).toMatchObject({ base, exchanging: true, slotsAt: [upstream] });
-      expect(readSlotMark(exchanging)).toEqual({ named: true, made: true });
+      expect(readMarks(exchanging)).toMatchObject({ base, exchanging: true, slotsAt });
+      expect(readSlotMark(exchanging)).toEqual({ named: true, made: true, on: "n-2.a" });
 
-      const again = markRepointed(told, upstream, { named: false, made: false });
+      const again = markRepointed(told, upstream);
       expect(again).toEqual({ ok: true, value: told });
       const elsewhere = value(markRepointed(told, { ...upstream, port: 1 }));
-      expect(readSlotMark(elsewhere)).toEqual({ named: true, made: false });
-      expect(readMarks(elsewhere)).toMatchObject({ base, slotsAt: [upstream] });
+      expect(readSlotMark(elsewhere)).toEqual({ named: true, made: false, on: null });
+      expect(readMarks(elsewhere)).toMatchObject({ base, slotsAt });
     },
   );
 
-  test.each([
-    ["host=a", "host=a"],
-    ["", ""],
-    ["postgresql://u@h/db", "postgresql://u@h/db"],
-    ["postgresql://h?port=1&", "postgresql://h?port=1&"],
-  ])("a slot made for the node of %j is told of until it is gone", (base) => {
-    const other = { ...upstream, host: "10.0.0.3" };
-    const still = value(markQuiesced(base));
-    const announced = value(markSlotMade(still, upstream));
-    const streaming = value(markExchanging(announced, upstream));
-    expect(readMarks(announced)).toMatchObject({ base, quiesced: true, slotsAt: [upstream] });
-    expect(readMarks(streaming)).toEqual({
-      base,
-      quiesced: false,
-      repointing: upstream,
-      exchanging: true,
-      slotsAt: [upstream],
-    });
-    expect(value(markQuiesced(streaming))).toBe(announced);
-    expect(value(forgetSlots(announced, [upstream]))).toBe(still);
-    expect(value(forgetSlots(announced, [other]))).toBe(announced);
-    expect(value(forgetSlots(streaming, [upstream]))).toBe(value(markExchanging(base, upstream)));
-    expect(value(forgetSlots(base, [upstream]))).toBe(base);
+  test.each(["host=a", "", "postgresql://u@h/db", "postgresql://h?port=1&"])(
+    "a slot made for the node of %j is told of until it is gone",
+    (base) => {
+      const [n3, n4] = [upstream, { ...upstream, host: "10.0.0.3" }].map((address, index) => {
+        return { address, node: `n${index + 3}` };
+      }) as [SlotPlace, SlotPlace];
+      const still = value(markQuiesced(base));
+      const announced = value(markSlotMade(still, n3));
+      const streaming = value(markExchanging(announced, n3.address));
+      expect(readMarks(announced)).toMatchObject({ base, quiesced: true, slotsAt: [n3] });
+      expect(readMarks(streaming)).toEqual({
+        base,
+        quiesced: false,
+        repointing: n3.address,
+        exchanging: true,
+        slotsAt: [n3],
+      });
+      expect(value(markQuiesced(streaming))).toBe(announced);
+      expect(value(forgetSlots(announced, [n3]))).toBe(still);
+      expect(value(forgetSlots(announced, [n4]))).toBe(announced);
+      expect(value(forgetSlots(streaming, [n3]))).toBe(value(markExchanging(base, n3.address)));
+      expect(value(forgetSlots(base, [n3]))).toBe(base);
 
-    // Somebody else goes on from there, with another node.
-    const twice = value(markExchanging(value(markSlotMade(announced, other)), other));
-    expect(readMarks(twice)).toMatchObject({ base, exchanging: true, slotsAt: [other, upstream] });
-    const led = value(markRepointed(twice, { ...upstream, host: "10.0.0.4" }));
-    expect(readMarks(led)).toMatchObject({ base, exchanging: false, slotsAt: [other, upstream] });
-    const followed = forgetSlots(led, [other, upstream]);
-    expect(followed).toEqual(markRepointed(base, { ...upstream, host: "10.0.0.4" }));
-  });
+      // Somebody else goes on from there, with another node.
+      const twice = value(markExchanging(value(markSlotMade(announced, n4)), n4.address));
+      expect(readMarks(twice)).toMatchObject({ base, exchanging: true, slotsAt: [n4, n3] });
+      const led = { ...upstream, host: "10.0.0.4" };
+      const away = value(markRepointed(twice, led));
+      expect(readMarks(away)).toMatchObject({ base, exchanging: false, slotsAt: [n4, n3] });
+      expect(forgetSlots(away, [n4, n3])).toEqual(markRepointed(base, led));
+    },
+  );
 
   test("what ends like the slot's part of a mark is no mark", () => {
     const base = "host=a fallback_application_name=remaster-named";
     expect(readMarks(base)).toMatchObject({ base, quiesced: false, repointing: null });
-    expect(readSlotMark(base)).toEqual({ named: false, made: false });
+    expect(readSlotMark(base)).toEqual({ named: false, made: false, on: null });
     const marked = value(markQuiesced(base));
     expect(readMarks(marked)).toMatchObject({ base, quiesced: true });
-    expect(readSlotMark(marked)).toEqual({ named: false, made: false });
+    expect(readSlotMark(marked)).toEqual({ named: false, made: false, on: null });
   });
 
   test("marks that were put on top of each other all come off", () => {
@@ -249,10 +251,10 @@ describe("marks on primary_conninfo", () => {
       markQuiesced,
       markRepointed,
       markExchanging,
-      (text, to) => markRepointed(text, to, { named: true, made: true }),
-      (text, to) => markExchanging(text, to, { named: false, made: true }),
-      markSlotMade,
-      (text, to) => forgetSlots(text, [to]),
+      (text, to) => markRepointed(text, to, { named: true, made: true, on: "n3" }),
+      (text, to) => markExchanging(text, to, { named: false, made: true, on: null }),
+      (text, address) => markSlotMade(text, { address, node: "n4" }),
+      (text, address) => forgetSlots(text, [{ address, node: null }]),
     );
     const steps = fc.array(fc.tuple(acts, address), { maxLength: 5 });
     fc.assert(
@@ -270,8 +272,9 @@ describe("marks on primary_conninfo", () => {
           expect(readMarks(next.value).base).toBe(text);
           expect(new Set(readMarks(next.value).slotsAt)).toEqual(new Set(told));
         }
-        const announced = markSlotMade(marked, last);
-        if (announced.ok) expect(readMarks(announced.value).slotsAt).toContainEqual(last);
+        const place = { address: last, node: "n5" };
+        const announced = markSlotMade(marked, place);
+        if (announced.ok) expect(readMarks(announced.value).slotsAt).toContainEqual(place);
         const forgotten = forgetSlots(marked, told);
         if (forgotten.ok) expect(readMarks(forgotten.value).slotsAt).toEqual([]);
       }),

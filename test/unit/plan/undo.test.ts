@@ -90,6 +90,7 @@ describe("what is taken back", () => {
 });
 
 describe("slots", () => {
+  const at = (host: string, node: string | null = null) => ({ address: address(host), node });
   const named = (name: string) => ({ settings: { primary_slot_name: setting(name) } });
 
   test("that were made for a word that was not yet said are dropped", () => {
@@ -99,7 +100,7 @@ describe("slots", () => {
 
   test("of a name of somebody's own go only where the mark says that they were made", () => {
     const n2 = orphan("n2", { slots: [idle("n3")] });
-    const made = { repointing: address("n2"), slotsAt: [address("n2")] };
+    const made = { repointing: address("n2"), slotsAt: [at("n2")] };
     expect(undo(dead, n2, orphan("n3", { ...named("n3"), marks: made }))).toEqual([
       "unquiesce n3",
       "drop-slot n2 --slot n3",
@@ -116,7 +117,7 @@ describe("slots", () => {
     const left = (...names: readonly string[]) =>
       orphan("n2", {
         ...named("n2"),
-        marks: { quiesced: true, slotsAt: names.map((each) => address(each)) },
+        marks: { quiesced: true, slotsAt: names.map((each) => at(each)) },
       });
     expect(undo(dead, left("n3"), n3, n4)).toEqual(["unquiesce n2", "drop-slot n3 --slot n2"]);
     expect(undo(dead, left("n3", "n4"), n3, n4)).toEqual([
@@ -125,9 +126,15 @@ describe("slots", () => {
     ]);
     expect(undo(dead, left("vip"), n3, n4)).toEqual(["unquiesce n2"]);
     expect(undo(dead, left("n3"), unreached({ name: "n3" }), n4)).toEqual(["unquiesce n2"]);
+    // Whoever made it knows the node by another address.
+    const far = { exchanging: true, repointing: address("far"), slotsAt: [at("far", "n3")] };
+    expect(undo(dead, orphan("n2", { ...named("n2"), marks: far }), n3, n4)).toEqual([
+      "unquiesce n2",
+      "drop-slot n3 --slot n2",
+    ]);
     // A slot by our own rule is told of twice.
     const ruled = orphan("n3", { slots: [idle("remaster_n2")] });
-    const told = orphan("n2", { marks: { quiesced: true, slotsAt: [address("n3")] } });
+    const told = orphan("n2", { marks: { quiesced: true, slotsAt: [at("n3")] } });
     expect(undo(dead, told, ruled)).toEqual(["unquiesce n2", "drop-slot n3 --slot remaster_n2"]);
   });
 
@@ -135,7 +142,7 @@ describe("slots", () => {
     const n1 = reached({ name: "n1", slots: [idle("remaster_n2"), idle("remaster_n3")] });
     const elsewhere = orphan("n3", { configuredUpstream: address("vip") });
     expect(undo(n1, orphan("n2"), elsewhere)).toEqual(["already"]);
-    const told = orphan("n2", { marks: { quiesced: true, slotsAt: [address("n1")] } });
+    const told = orphan("n2", { marks: { quiesced: true, slotsAt: [at("n1")] } });
     expect(undo(n1, told)).toEqual(["unquiesce n2"]);
   });
 
