@@ -13,7 +13,7 @@ const servers = JSON.parse(process.env["FAULT_SERVERS"] ?? "{}");
 /** Kinds of acts by what their statements hold; the first that fits. */
 const kinds = [
   ["promote", /pg_promote\(false\)/],
-  ["alter", /ALTER SYSTEM/],
+  ["alter", /ALTER SYSTEM (SET|RESET)/],
   ["slot", /pg_create_physical_replication_slot/],
   ["drop", /pg_drop_replication_slot/],
   ["reload", /pg_reload_conf\(/],
