@@ -4,7 +4,7 @@
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import { standbysOf } from "../topology/structure.ts";
-import { type Topology, upstreamChain } from "../topology/topology.ts";
+import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
 import { checkSettings } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
 import type { Stage } from "./plan.ts";
@@ -30,7 +30,7 @@ export function findMovable(
   );
   const findings: Finding[] = [];
   const able = siblings.filter((node) => {
-    const [upstream] = upstreamChain(topology, node.name);
+    const upstream = followedBy(topology, node);
     const staysBelow = siblings.some((sibling) => sibling.name === upstream);
     const against = [
       ...checkSettings(node),
@@ -45,6 +45,13 @@ export function findMovable(
   return { able, findings };
 }
 
+/** Whom the node follows. An exchange leads it elsewhere for a while only. */
+function followedBy(topology: Topology, node: ReachedNode): string | null {
+  const { configuredUpstream, marks } = node;
+  if (marks.exchanging !== true) return upstreamChain(topology, node.name)[0] ?? null;
+  return configuredUpstream === null ? null : findNodeAt(topology, configuredUpstream);
+}
+
 /** Each sibling goes to the candidate, but one that streams from another sibling stays below it, unless that is torn. */
 export function movesOf(
   topology: Topology,
@@ -53,9 +60,9 @@ export function movesOf(
 ): readonly Move[] {
   const names = new Set(siblings.map((node) => node.name));
   return siblings.map((node) => {
-    const [upstream] = upstreamChain(topology, node.name);
+    const upstream = followedBy(topology, node);
     const stays =
-      upstream !== undefined &&
+      upstream !== null &&
       names.has(upstream) &&
       !end.torn.has(upstream) &&
       !upstreamChain(topology, upstream).includes(node.name);

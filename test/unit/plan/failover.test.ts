@@ -195,6 +195,26 @@ describe("a failover", () => {
     ]);
   });
 
+  test("a sibling that streams from another one for an exchange goes to the candidate", () => {
+    const from = (upstream: string) => ({
+      ...reached({ name: "n4", at: "1@0/5000000", from: "n3" }),
+      configuredUpstream: address(upstream),
+      marks: { ...orphan("n4", "1@0/5000000").marks, repointing: address("n3"), exchanging: true },
+    });
+    const nodes = [
+      dead,
+      orphan("n2", "1@0/5000000", { priority: 1 }),
+      orphan("n3", "1@0/5000000", { to: ["n4"] }),
+    ];
+    const told = (last: Observation) =>
+      outline(decide([...nodes, last])).filter((each) => each.endsWith("until set"));
+    expect(told(from("n1"))).toEqual(["repoint n3? n4? to n2 until set"]);
+    expect(told(from("n3"))).toEqual([
+      "repoint n3? to n2 until set",
+      "repoint n4? to n3 until set",
+    ]);
+  });
+
   test("a held-up sibling is told, reported, and not waited for", () => {
     const decision = decide([
       dead,
