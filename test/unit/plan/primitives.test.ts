@@ -119,8 +119,17 @@ describe("unquiesce", () => {
       outline(planUnquiesce(topology(...nodes), { nodes: [] }));
     expect(decide(dead, marked, told, orphan("n4"))).toBe("unquiesce n2, unquiesce n3");
     expect(decide(dead, orphan("n4"))).toBe("already");
+    const n3 = orphan("n3", { slots: [slot("remaster_n2")] });
+    expect(decide(dead, withSlotOn("n3"), n3)).toBe("unquiesce n2, drop-slot n3 remaster_n2");
+    expect(decide(dead, withSlotOn("n3"), unreached({ name: "n3" }))).toBe("unquiesce n2");
   });
 });
+
+/** n2, for which a slot was made on that node by a run that was cut short. */
+function withSlotOn(name: string): ReachedNode {
+  const slotsAt = [{ address: address(name), node: name }];
+  return orphan("n2", { marks: { quiesced: true, slotsAt } });
+}
 
 describe("exchange", () => {
   const decide = (nodes: readonly Observation[], from: string | null = null) =>
@@ -130,6 +139,15 @@ describe("exchange", () => {
     expect(decide([dead, orphan("n2", { at: "1@0/4000000" }), orphan("n3")])).toBe("exchange n2");
     expect(decide([dead, orphan("n2"), orphan("n3")])).toBe("already");
     expect(decide([dead, orphan("n2"), orphan("n3", { at: "1@0/4000000" })], "n3")).toBe("already");
+  });
+
+  test("tidies up where there is nothing to bring, and a slot was made before", () => {
+    const n3 = orphan("n3", { slots: [slot("remaster_n2")] });
+    expect(decide([dead, withSlotOn("n3"), n3])).toBe("exchange n2");
+    expect(decide([dead, withSlotOn("n3"), n3], "n3")).toBe("exchange n2");
+    expect(decide([dead, withSlotOn("n3"), orphan("n3")])).toBe("already");
+    const bare = { ...n3, lackingRights: ["REPLICATION"] };
+    expect(decide([dead, withSlotOn("n3"), bare])).toBe("missing-right n3");
   });
 
   test("refuses when the source no longer has the WAL that is missing", () => {

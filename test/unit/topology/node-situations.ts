@@ -4,6 +4,7 @@ import { address, healthy, reached, setting, slot, unreached } from "./build.ts"
 import { pair, type Situation } from "./situation.ts";
 
 const gone = { receiver: null } as const;
+const elsewhere = { address: address("elsewhere"), node: "n1" };
 
 export const nodes: readonly Situation[] = [
   {
@@ -70,6 +71,20 @@ export const nodes: readonly Situation[] = [
     what: "a quiesce mark that sleeps on a primary",
     nodes: pair({}, { marks: { quiesced: true } }),
     findings: [["quiesced", "note", "n1"]],
+  },
+  {
+    what: "a slot that was made for it and left, of a standby that is quiesced",
+    nodes: pair({ ...gone, marks: { quiesced: true, slotsAt: [elsewhere] } }, { to: [] }),
+    findings: [["quiesced", "problem", "n2"]],
+    says: "takes no WAL from its upstream; a slot was made for it on n1",
+    hint: "remaster unquiesce n2",
+  },
+  {
+    what: "a slot that was made for it and left, of a primary",
+    nodes: pair({}, { marks: { quiesced: true, slotsAt: [{ ...elsewhere, node: null }] } }),
+    findings: [["quiesced", "note", "n1"]],
+    says: "without effect on a primary; a slot was made for it on elsewhere:5432",
+    hint: "remaster unquiesce n1",
   },
   {
     what: "a repoint left half-way",
