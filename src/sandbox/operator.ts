@@ -25,7 +25,8 @@ export function conninfoOf(
   };
 }
 
-/** Opens a session to a node. Throws where it does not let us in. */
+/** Opens a session to a node that is up. Throws where it does not let us in. On a busy machine a login may take longer than
+ * an operator would wait for it. */
 export function openSession(
   state: SandboxState,
   node: SandboxNode,
@@ -35,9 +36,14 @@ export function openSession(
     readonly signal?: AbortSignal;
   } = {},
 ): Promise<Session> {
-  return connect(conninfoOf(state, node, options.role), {
-    applicationName: "remaster-sandbox",
-    timeoutMs: options.timeoutMs ?? 5_000,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const patient = { connect_timeout: String(Math.ceil(timeoutMs / 1000)) };
+  return connect(
+    { ...conninfoOf(state, node, options.role), ...patient },
+    {
+      applicationName: "remaster-sandbox",
+      timeoutMs,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    },
+  );
 }

@@ -17,6 +17,7 @@ import {
   autoSettings,
   countRows,
   makeRows,
+  slotsOf,
   sql,
   untilSees,
 } from "../support/cluster-state.ts";
@@ -29,8 +30,9 @@ const failover = ["failover", "--primary-is-dead"] as const;
 /** Acts of a failover with an exchange from n3, which never leads, to n2: the candidate when it is stilled, and the source
  * when it is to give what only it has. What of it is not taken back is on the frozen node. */
 const beforeTheLead = [
-  { act: "n2 reload 1", failed: "failed quiesce n2" },
-  { act: "n3 slot 1", failed: "failed quiesce n3" },
+  { act: "n2 reload 1", failed: "failed quiesce n2", left: [] },
+  // Thawed, n3 makes the slot that it was asked for, and nobody waits for it any more.
+  { act: "n3 slot 1", failed: "failed quiesce n3", left: ["drop-slot n3 --slot n2"] },
 ] as const;
 
 test("with nobody but the silent there, a look and a change end with 4", async () => {
@@ -49,7 +51,8 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     const [story] = stories;
     if (story === undefined) throw new Error("no story");
     await using cluster = await story.start(major);
-    const before = allSettings(cluster);
+    const state = async () => [allSettings(cluster), await slotsOf(cluster, ["n2", "n3", "n4"])];
+    const before = await state();
     const other = operatorOf(cluster, { desk: "other" });
     const freeze = async (act: string): Promise<CliReport> => {
       const words = [...failover, "--to", "n2", "--timeout", "4s"];
@@ -59,12 +62,15 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
       expect([act, run.struck, run.status]).toEqual([act, true, 8]);
       return JSON.parse(run.stdout) as CliReport;
     };
-    for (const { act, failed } of beforeTheLead) {
+    for (const { act, failed, left } of beforeTheLead) {
       const report = await freeze(act);
       expect(stepsIn(report)).toEqual(expect.arrayContaining([failed, "skipped promote n2"]));
       const undone = await other.change("undo");
       expect([act, undone.status, undone.report.summary]).toEqual([act, 0, expect.anything()]);
-      expect([act, allSettings(cluster)]).toEqual([act, before]);
+      const slots = report.findings.filter(({ code }) => code === "slot-left");
+      expect(slots.map(({ hint }) => hint)).toEqual(left.map((line) => `\`remaster ${line}\``));
+      for (const line of left) expect((await other.change(...line.split(" "))).status).toBe(0);
+      expect([act, ...(await state())]).toEqual([act, ...before]);
     }
     const { findings, next } = await freeze("n2 promote 1");
     expect(findings).toContainEqual(
