@@ -118,8 +118,6 @@ export interface Led {
   readonly followers: Readonly<Record<string, string>>;
   /** Node to slots there that nobody uses, and that no failover made. */
   readonly idle?: Readonly<Record<string, readonly string[]>>;
-  /** Slots as `node slot` that a run which was broken off at the wrong moment cannot but leave. */
-  readonly mayLeave?: readonly string[];
 }
 
 /** Sees that the node leads on that timeline, that a row written to it now reaches each follower through its upstream, and
@@ -127,7 +125,7 @@ export interface Led {
 export async function expectLed(
   cluster: TestCluster,
   operator: Operator,
-  { by, timeline, followers, idle = {}, mayLeave = [] }: Led,
+  { by, timeline, followers, idle = {} }: Led,
 ): Promise<void> {
   const names = Object.keys(followers);
   const table = `after_${timeline}`;
@@ -140,9 +138,7 @@ export async function expectLed(
   expect(report.topology?.primaries).toEqual([by]);
   const seen = [by, ...names].map((name) => {
     const { upstream, streaming, quiesced, repointing, slots, ...node } = nodeIn(report, name);
-    const unused = slots
-      .filter((slot) => !slot.active && !mayLeave.includes(`${name} ${slot.slotName}`))
-      .map((slot) => slot.slotName);
+    const unused = slots.filter((slot) => !slot.active).map((slot) => slot.slotName);
     return {
       name,
       upstream,
