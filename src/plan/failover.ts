@@ -7,7 +7,7 @@ import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import type { Topology } from "../topology/topology.ts";
+import { streamsFrom, type Topology } from "../topology/topology.ts";
 import {
   checkChangeable,
   checkNobodyReceives,
@@ -148,7 +148,7 @@ function finish(topology: Topology, primary: ReachedNode, request: FailoverReque
   if (alone !== null) return alone;
   const torn = new Set(able.filter((node) => isTornFor(node, primary)).map((node) => node.name));
   const stragglers = movesOf(topology, able, { candidate: name, torn }).filter(
-    ({ node }) => topology.edges.get(node.name)?.streaming !== true || isMarked(node),
+    ({ node }) => isMarked(node) || !streamsFrom(topology, node.name, name),
   );
   const reason = (to: string): string => `have them follow ${to}`;
   const stages = [

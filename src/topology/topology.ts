@@ -85,6 +85,16 @@ export function upstreamChain(topology: Pick<Topology, "edges">, node: string): 
   return chain;
 }
 
+/** Whether a node streams from another, itself or through others. A stream from a server that is frozen looks alive for as long as wal_receiver_timeout. */
+export function streamsFrom(
+  topology: Pick<Topology, "edges">,
+  node: string,
+  leader: string,
+): boolean {
+  const { streaming } = topology.edges.get(node) ?? {};
+  return streaming === true && upstreamChain(topology, node).includes(leader);
+}
+
 /** The standbys that a node feeds itself, in the order of the topology file. */
 export function directDownstreamsOf(
   topology: Pick<Topology, "edges" | "nodes">,

@@ -344,6 +344,19 @@ describe("a failover", () => {
     expect(outline(decide(nodes))).toEqual(["repoint n4? to n2 until follow"]);
   });
 
+  test("takes a standby along whose stream from the frozen old primary still looks alive", () => {
+    const still = reached({ name: "n4", at: "1@0/5000000", from: "n1" });
+    const nodes = [
+      unreached({ name: "n1", answer: "silent" }),
+      reached({ name: "n2", at: "2@0/5000100", to: ["n3"] }),
+      reached({ name: "n3", at: "2@0/5000100", from: "n2" }),
+      still.receiver === null
+        ? still
+        : { ...still, receiver: { ...still.receiver, lastMessageAgeMs: 60_000 } },
+    ];
+    expect(outline(decide(nodes))).toEqual(["repoint n4? to n2 until follow"]);
+  });
+
   test("is done when the new primary leads and everyone follows", () => {
     const nodes = [
       dead,
