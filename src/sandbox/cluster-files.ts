@@ -22,6 +22,7 @@ import {
 import type { SandboxNode, SandboxState } from "./state.ts";
 import { copyDataDirectory, initialize, runSingleUser } from "./template.ts";
 import { configText } from "./topology-file.ts";
+import { scramVerifier } from "./verifier.ts";
 
 /** The directories that belong to the servers' user. */
 export async function makeDirectories(state: SandboxState): Promise<void> {
@@ -98,15 +99,18 @@ function preparation(
   nodes: readonly SandboxNode[],
   passwords: Readonly<Record<string, string>>,
 ): readonly string[] {
-  const password = (role: string) => `PASSWORD '${passwords[role] ?? ""}'`;
+  const password = (role: string) => `PASSWORD '${scramVerifier(passwords[role] ?? "")}'`;
   return [
     `ALTER ROLE ${operatorRole} ${password(operatorRole)}`,
-    `CREATE ROLE ${clientRole} LOGIN ${password(clientRole)}`,
+    // Left to the server: some clients refuse fewer iterations than the usual.
+    `CREATE ROLE ${clientRole} LOGIN PASSWORD '${passwords[clientRole] ?? ""}'`,
     `CREATE SCHEMA ${clientRole} AUTHORIZATION ${clientRole}`,
     ...nodes.map(({ name }) => {
       const role = replicationRole(name);
       return `CREATE ROLE ${role} LOGIN REPLICATION ${password(role)}`;
     }),
+    // A receiver asks from the start of its segment: in a new one there is little to send.
+    "SELECT pg_switch_wal()",
     ...nodes
       .filter((node) => node.upstream !== null)
       .map(({ name }) => `SELECT pg_create_physical_replication_slot('${name}', true)`),

@@ -9,33 +9,53 @@ export interface Writers extends AsyncDisposable {
   most(): Promise<number>;
 }
 
-async function takesWrites(server: TestServer): Promise<boolean> {
-  const client = new Client({
-    ...server.clientConfig(),
-    connectionTimeoutMillis: 500,
-    query_timeout: 500,
-  });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-    const { rows } = await client.query<{ recovery: boolean }>(
-      "SELECT pg_is_in_recovery() AS recovery",
-    );
-    return rows[0]?.recovery === false;
-  } catch {
-    // Dead, frozen or on its way up: it takes nothing.
-    return false;
-  } finally {
+interface Watched {
+  takesWrites(): Promise<boolean>;
+  close(): void;
+}
+
+/** Over one connection for as long as it lasts: a login costs the server more than all that is watched. */
+function watched(server: TestServer): Watched {
+  let open: Client | null = null;
+  const drop = (client: Client): void => {
+    open = null;
     void client.end().catch(() => undefined);
-  }
+  };
+  const connected = async (): Promise<Client> => {
+    if (open !== null) return open;
+    const limits = { connectionTimeoutMillis: 500, query_timeout: 500 };
+    const client = new Client({ ...server.clientConfig(), ...limits });
+    client.on("error", () => undefined);
+    open = client;
+    await client.connect();
+    return client;
+  };
+  return {
+    async takesWrites() {
+      try {
+        const client = await connected();
+        const { rows } = await client.query<{ recovery: boolean }>(
+          "SELECT pg_is_in_recovery() AS recovery",
+        );
+        return rows[0]?.recovery === false;
+      } catch {
+        // Dead, frozen or on its way up: it takes nothing.
+        if (open !== null) drop(open);
+        return false;
+      }
+    },
+    close() {
+      if (open !== null) drop(open);
+    },
+  };
 }
 
 export function watchWriters(cluster: TestCluster, lost: readonly string[]): Writers {
-  const servers = cluster.servers.filter(({ name }) => !lost.includes(name));
+  const servers = cluster.servers.filter(({ name }) => !lost.includes(name)).map(watched);
   let most = 0;
   const ended = new AbortController();
   const look = async (): Promise<void> => {
-    const found = await Promise.all(servers.map(takesWrites));
+    const found = await Promise.all(servers.map((server) => server.takesWrites()));
     most = Math.max(most, found.filter(Boolean).length);
   };
   const watching = (async () => {
@@ -54,6 +74,9 @@ export function watchWriters(cluster: TestCluster, lost: readonly string[]): Wri
       await look();
       return most;
     },
-    [Symbol.asyncDispose]: end,
+    async [Symbol.asyncDispose]() {
+      await end();
+      for (const server of servers) server.close();
+    },
   };
 }
