@@ -11,6 +11,7 @@ import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgr
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
 import { reload } from "../postgres/settings.ts";
+import type { Observation } from "../topology/node.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { mustAct, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
@@ -42,6 +43,10 @@ async function follows(step: RepointStep, world: World): Promise<Holding> {
   return followState(standby, upstream, { slotName: null, address });
 }
 
+function hasSlot(seen: Observation | null, slotName: string): boolean {
+  return seen?.reachable === true && seen.slots.some((slot) => slot.slotName === slotName);
+}
+
 async function tell(
   step: RepointStep,
   look: PositionLook,
@@ -49,12 +54,15 @@ async function tell(
 ): Promise<void> {
   const standby = await world.session(step.node);
   const slotName = physicalSlotName(step.node, look.primarySlotName);
-  const slotMade = await makeSlot(step.node, { upstream: step.to, slotName }, { world, memory });
+  const make = () => makeSlot(step.node, { upstream: step.to, slotName }, { world, memory });
+  const there = hasSlot(world.lastSeen(step.to), slotName) ? await make() : null;
+  if (there !== null) mustAct(there);
+  const isOld = there?.done === true && !there.made;
   const pointed = await pointAt(standby, {
     upstream: nodeConfig(world, step.to).replication,
     slotName,
     look,
-    ...(slotMade ? { slotMadeOn: step.to } : {}),
+    ...(isOld ? {} : { makeSlot: { on: step.to, make: async () => there ?? (await make()) } }),
     ...(memory.changeable.has(step.node) ? { settings: "checked" } : {}),
   });
   mustAct(pointed);

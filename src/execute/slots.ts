@@ -2,8 +2,8 @@
 // there after all: a slot that nobody uses holds WAL until the disk is full. One that was there before is left alone.
 
 import type { Session } from "../postgres/session.ts";
-import { dropSlot, ensureSlot, hasSlot } from "../postgres/slots.ts";
-import { mustAct, waitFor } from "./acting.ts";
+import { dropSlot, ensureSlot, hasSlot, type SlotEnsured } from "../postgres/slots.ts";
+import { waitFor } from "./acting.ts";
 import { limitWorld } from "./limits.ts";
 import type { MadeSlot, Memory } from "./memory.ts";
 import type { Holding } from "./performer.ts";
@@ -12,18 +12,19 @@ import type { World } from "./world.ts";
 /** A WAL sender goes on for some milliseconds after its receiver has ended, and a slot in use cannot be dropped. */
 const releaseMs = 2000;
 
-/** True where it was not there. */
+/** Makes sure that the slot is there, and keeps in mind where it was not. */
 export async function makeSlot(
   node: string,
   slot: MadeSlot,
-  run: { readonly world: World; readonly memory: Memory },
-): Promise<boolean> {
-  const upstream = await run.world.session(slot.upstream);
+  { world, memory }: { readonly world: World; readonly memory: Memory },
+): Promise<SlotEnsured> {
+  const upstream = await world.session(slot.upstream);
+  const before = memory.slots.get(node) ?? [];
+  // Before anything is: where it is cut off, whether it was done is not known.
+  memory.slots.set(node, [...before, slot]);
   const ensured = await ensureSlot(upstream, slot.slotName);
-  mustAct(ensured);
-  if (!ensured.done || !ensured.made) return false;
-  run.memory.slots.set(node, [...(run.memory.slots.get(node) ?? []), slot]);
-  return true;
+  if (!ensured.done || !ensured.made) memory.slots.set(node, before);
+  return ensured;
 }
 
 /** Drops what `makeSlot` made for the node in this run. */

@@ -40,8 +40,10 @@ import {
   resetSystem,
   restoreSystem,
   settingObstacles,
+  takeBackSettings,
   writeSettings,
 } from "./settings.ts";
+import type { SlotEnsured } from "./slots.ts";
 
 /** What a standby named before it was pointed elsewhere: enough to take that back. Holds secrets: never shown. */
 export interface Pointing {
@@ -55,13 +57,10 @@ export type Pointed = { readonly done: true; readonly before: Pointing } | Refus
 export interface Target {
   readonly upstream: Address;
   readonly slotName: string | null;
-  /** The slot was made on the upstream for this, just now: the name of that node. */
-  readonly slotMadeOn?: string;
+  /** The upstream has no such slot: made when the mark that tells of it is written, and before that is in force. */
+  readonly makeSlot?: { readonly on: string; make(): Promise<SlotEnsured> } | undefined;
   /** For as long as the standby lacks what that node has; to follow it for good, when absent. */
   readonly purpose?: "follow" | "exchange";
-  /** `restart`: written, and not loaded: for a standby that must be stopped before it may follow (a torn tail). Once its
-   * WAL is set aside it lets nobody in until it streams, so it has to be told beforehand. `now` when absent. */
-  readonly effect?: "now" | "restart";
   /** What was seen of the standby a moment ago; looked at anew when absent. */
   readonly look?: PositionLook;
   /** `checked`: nothing stands against changing its settings. */
@@ -76,8 +75,8 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   const mark = target.purpose === "exchange" ? markExchanging : markRepointed;
   const marked = mark(from.conninfo, target.upstream, {
     named: from.slotName === "" && slotName !== "",
-    made: target.slotMadeOn !== undefined,
-    on: target.slotMadeOn ?? null,
+    made: target.makeSlot !== undefined,
+    on: target.makeSlot?.on ?? null,
   });
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
   const before = {
@@ -95,7 +94,11 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   if (refusal !== undefined) return { done: false, refusal };
   const written = await writeSettings(session, changes);
   if (!written.done) return written;
-  if (target.effect !== "restart") await reload(session);
+  const slot = await target.makeSlot?.make();
+  if (slot?.done === false) return takeBackSettings(session, changes, slot);
+  // Somebody else has made it meanwhile: the mark must not tell of it as ours.
+  if (slot?.made === false) return pointAt(session, { ...target, look, makeSlot: undefined });
+  await reload(session);
   return { done: true, before };
 }
 

@@ -144,7 +144,7 @@ export async function changeSettings(
     "the server was not seen to take its configuration files: time was up, or one of them holds an error",
     "see pg_file_settings",
   );
-  const taken = await takeBack(session, changes, refused);
+  const taken = await takeBackSettings(session, changes, refused);
   // The reload that was asked for may come late, and would leave in force what was taken back.
   await reload(session);
   return taken;
@@ -155,13 +155,14 @@ export async function writeSettings(session: Session, changes: readonly Change[]
   const made: Change[] = [];
   for (const change of changes) {
     const result = await alterSystem(session, change.name, change.to);
-    if (!result.done) return takeBack(session, made, result);
+    if (!result.done) return takeBackSettings(session, made, result);
     made.push(change);
   }
   return acted;
 }
 
-async function takeBack(
+/** Brings back what the changes were made from, for the next reload or restart; gives the reason on. */
+export async function takeBackSettings(
   session: Session,
   made: readonly Change[],
   reason: Refused,

@@ -83,6 +83,8 @@ export const commonSettings: Readonly<Record<string, string>> = {
   hot_standby: "on",
   fsync: "off",
   wal_init_zero: "off",
+  // Each WAL receiver loads it, with all of libcrypto, when it starts: here it is there already.
+  shared_preload_libraries: "libpqwalreceiver",
   logging_collector: "on",
   log_rotation_age: "0",
   log_rotation_size: "0",

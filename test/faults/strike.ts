@@ -63,8 +63,12 @@ export async function runStruck(cluster: TestCluster, attempt: Attempt): Promise
   await Promise.all(
     servers.map((server) => letIn(server, [`host all all ${far.there}/32 scram-sha-256`])),
   );
+  // From there this machine has another address; the servers have theirs of each other all the same.
   const config = changedConfig(cluster, "far", (text) =>
-    text.replaceAll("host=127.0.0.1", `host=${far.here}`),
+    text.replaceAll(
+      /^dsn = "host=127\.0\.0\.1 (port=\d+)"$/gm,
+      `dsn = "host=${far.here} $1"\nreplication = "host=127.0.0.1 $1"`,
+    ),
   );
   return await run(cluster, { ...attempt, operator: operatorOf(cluster, { config }), far });
 }

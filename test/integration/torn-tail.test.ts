@@ -4,12 +4,13 @@
 import { readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { markRepointed } from "../../src/conninfo/override.ts";
 import { followState, pointAt } from "../../src/postgres/follow.ts";
 import { observePosition } from "../../src/postgres/position.ts";
 import { promote } from "../../src/postgres/promote.ts";
 import { quiesceHolds } from "../../src/postgres/quiesce.ts";
 import type { Session } from "../../src/postgres/session.ts";
-import { reload } from "../../src/postgres/settings.ts";
+import { alterSystem, reload } from "../../src/postgres/settings.ts";
 import { ensureSlot } from "../../src/postgres/slots.ts";
 import type { Lsn } from "../../src/wal/lsn.ts";
 import { defaultSegmentSize, parseSegmentName, segmentStart } from "../../src/wal/segment.ts";
@@ -118,7 +119,10 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
     // The other one was left still: it is alive, and would be in the same place.
     await untilHolds(() => quiesceHolds(n4));
-    await pointAt(n4, { upstream, slotName: "n4", purpose: "follow", effect: "restart" });
+    // Told beforehand, and not made to read it: without its torn end it lets nobody in until it streams.
+    const told = markRepointed((await observePosition(n4)).primaryConninfo ?? "", upstream);
+    if (!told.ok) throw new Error(told.message);
+    await alterSystem(n4, "primary_conninfo", told.value);
     await untilHolds(() => quiesceHolds(n4));
     expect(await heal(cluster.server("n4"), switchpoint)).not.toEqual([]);
     await follows(cluster, "n4", n2);
