@@ -1,6 +1,6 @@
 // Leading standbys to another upstream: set, seen to follow, settled; and what looks like following and is not.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { readMarks } from "../../src/conninfo/override.ts";
 import {
   followState,
@@ -10,6 +10,7 @@ import {
   settleHolds,
   unpoint,
 } from "../../src/postgres/follow.ts";
+import { refuse } from "../../src/postgres/outcome.ts";
 import { observePosition } from "../../src/postgres/position.ts";
 import { promote } from "../../src/postgres/promote.ts";
 import { reload } from "../../src/postgres/settings.ts";
@@ -97,6 +98,58 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await valueOf(cluster, "n3", "SHOW primary_conninfo")).toBe(shown);
     expect(await valueOf(cluster, "n3", "SHOW primary_slot_name")).toBe("n3");
     expect(linesOf(autoConf(cluster.server("n3")))).toEqual(linesOf(before));
+  });
+
+  describe("a slot that the upstream lacks", () => {
+    const upstream = () => nodeOf(cluster, "n2").replication;
+    const inForce = async () => readMarks((await observePosition(n3)).primaryConninfo ?? "");
+    const slotsAt = async () => (await inForce()).slotsAt.map(({ node }) => node);
+
+    test("is told of before it is made, and made before anybody asks for it", async () => {
+      const shown = await valueOf(cluster, "n3", "SHOW primary_conninfo");
+      const make = vi.fn(async () => {
+        expect(autoConf(cluster.server("n3"))).toContain("remaster-made-on-n2");
+        expect(await inForce()).toMatchObject({ repointing: null, slotsAt: [] });
+        return await ensureSlot(n2, "another");
+      });
+      const pointed = await pointAt(n3, {
+        upstream: upstream(),
+        slotName: "another",
+        makeSlot: { on: "n2", make },
+      });
+      expect(pointed).toMatchObject({ done: true });
+      expect(make).toHaveBeenCalledOnce();
+      await expect.poll(slotsAt).toEqual(["n2"]);
+      await follows(n3, n2);
+      expect((await reach(cluster, "n3")).receiver?.slotName).toBe("another");
+      if (pointed.done) expect(await unpoint(n3, pointed.before)).toEqual({ done: true });
+      await follows(n3, n2);
+      expect(await valueOf(cluster, "n3", "SHOW primary_conninfo")).toBe(shown);
+    });
+
+    test("is not told of as ours where somebody else made it meanwhile", async () => {
+      const make = () => ensureSlot(n2, "another");
+      expect(await make()).toEqual({ done: true, made: false });
+      const target = { upstream: upstream(), slotName: "another", makeSlot: { on: "n2", make } };
+      const pointed = await pointAt(n3, target);
+      await expect.poll(async () => (await inForce()).repointing).toEqual(upstream());
+      expect(await slotsAt()).toEqual([]);
+      if (pointed.done) expect(await unpoint(n3, pointed.before)).toEqual({ done: true });
+      await follows(n3, n2);
+      await run(cluster, "n2", "SELECT pg_drop_replication_slot('another')");
+    });
+
+    test("leaves the settings as they were where it cannot be made", async () => {
+      const before = autoConf(cluster.server("n3"));
+      const refused = refuse("step-failed", "all replication slots of the upstream are in use");
+      const pointed = await pointAt(n3, {
+        upstream: upstream(),
+        slotName: "another",
+        makeSlot: { on: "n2", make: () => Promise.resolve(refused) },
+      });
+      expect(pointed).toEqual(refused);
+      expect(linesOf(autoConf(cluster.server("n3")))).toEqual(linesOf(before));
+    });
   });
 
   test.each(["", "remaster_n3"])(
