@@ -10,15 +10,21 @@ import type { SettleNote } from "../conninfo/settle.ts";
 import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
+import type { SlotEnsured } from "../postgres/slots.ts";
 import { reload } from "../postgres/settings.ts";
 import type { Observation } from "../topology/node.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
-import { mustAct, waitFor } from "./acting.ts";
+import { mustAct, mustFinish, waitFor } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Holding, Performer } from "./performer.ts";
 import { makeSlot } from "./slots.ts";
 import { dropSlotsAt, nodeOfSlot, tellOfForgotten } from "./told-slots.ts";
 import { nodeConfig, type World } from "./world.ts";
+
+interface Run {
+  readonly world: World;
+  readonly memory: Memory;
+}
 
 interface Pair {
   readonly standby: Session;
@@ -47,14 +53,15 @@ function hasSlot(seen: Observation | null, slotName: string): boolean {
   return seen?.reachable === true && seen.slots.some((slot) => slot.slotName === slotName);
 }
 
-async function tell(
-  step: RepointStep,
-  look: PositionLook,
-  { world, memory }: { readonly world: World; readonly memory: Memory },
-): Promise<void> {
+function ensureOwnSlot(step: RepointStep, look: PositionLook, run: Run): Promise<SlotEnsured> {
+  const slotName = physicalSlotName(step.node, look.primarySlotName);
+  return makeSlot(step.node, { upstream: step.to, slotName }, run);
+}
+
+async function tell(step: RepointStep, look: PositionLook, { world, memory }: Run): Promise<void> {
   const standby = await world.session(step.node);
   const slotName = physicalSlotName(step.node, look.primarySlotName);
-  const make = () => makeSlot(step.node, { upstream: step.to, slotName }, { world, memory });
+  const make = () => ensureOwnSlot(step, look, { world, memory });
   const there = hasSlot(world.lastSeen(step.to), slotName) ? await make() : null;
   if (there !== null) mustAct(there);
   const isOld = there?.done === true && !there.made;
@@ -131,6 +138,9 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
       const look = looks.get(step.node) ?? (await lookAt(step, world));
       if (!isTold(look, nodeConfig(world, step.to).replication)) {
         await tell(step, look, { world, memory });
+      } else if (step.until !== "set" && (look.primarySlotName ?? "") !== "") {
+        // Whoever told it may have been cut short before the slot was made.
+        mustFinish(await ensureOwnSlot(step, look, { world, memory }));
       }
       if (step.until === "set") return;
       await waitFor(() => follows(step, world), world, {

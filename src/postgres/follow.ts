@@ -92,7 +92,11 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   const names = target.settings === "checked" ? [] : changes.map(({ name }) => name);
   const [refusal] = names.length === 0 ? [] : await settingObstacles(session, names);
   if (refusal !== undefined) return { done: false, refusal };
-  const written = await writeSettings(session, changes);
+  const written = await writeSettings(session, changes).catch(async (error: unknown) => {
+    // Whether it was written is not known. If it was, the standby will ask for the slot.
+    await target.makeSlot?.make();
+    throw error;
+  });
   if (!written.done) return written;
   const slot = await target.makeSlot?.make();
   if (slot?.done === false) return takeBackSettings(session, changes, slot);

@@ -79,7 +79,8 @@ async function dropNamedSlots(
   for (const { code, hint } of findings) {
     if (code !== "slot-left") continue;
     const [, verb = "", ...words] = (hint ?? "").replaceAll("`", "").split(" ");
-    expect((await operator.change(verb, ...words)).status, hint ?? "no hint").toBe(0);
+    // Refused where the verb that went on has found a use for it.
+    expect([0, 5], hint ?? "no hint").toContain((await operator.change(verb, ...words)).status);
   }
 }
 

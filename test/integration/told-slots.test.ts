@@ -6,6 +6,7 @@ import type { Overridden } from "../../src/conninfo/mark-text.ts";
 import {
   markExchanging,
   markQuiesced,
+  markRepointed,
   markSlotMade,
   type SlotPlace,
 } from "../../src/conninfo/override.ts";
@@ -163,5 +164,20 @@ describe.each(testMajors)("a slot that was left, PostgreSQL %d", (major) => {
     expect(await operator.change("undo")).toMatchObject({ status: 0 });
     expect(allSettings(cluster)).toEqual(before);
     expect(await slotsOf(cluster, ["n3"])).toEqual({ n3: ["mine"] });
+  });
+
+  test("is made by the next run where it was told of and never made", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const [base = ""] = await sql(cluster.server("n2"), "SHOW primary_conninfo");
+    const address = { host: "127.0.0.1", hostaddr: null, port: cluster.server("n3").port };
+    const slot = { named: false, made: true, on: "n3" };
+    await setConninfo(cluster, valueOf(markRepointed(base, address, slot)));
+    const receivers = "SELECT count(*)::text FROM pg_stat_wal_receiver";
+    await untilSees(cluster, ["n2"], { statement: receivers, value: "0" });
+    const operator = operatorOf(cluster);
+    const { status, report } = await operator.change("repoint", "n2", "--to", "n3");
+    expect([report.summary, status]).toEqual([expect.any(String), 0]);
+    expect(await slotsOf(cluster, ["n3"])).toEqual({ n3: ["n2"] });
+    expect(nodeIn(report, "n2")).toMatchObject({ upstream: "n3", streaming: true });
   });
 });
