@@ -1,6 +1,7 @@
 // What performers share: turning the postgres room's answers into the loop's, and waiting inside an act that has parts.
 
 import type { Acted } from "../postgres/outcome.ts";
+import { nextPause } from "../postgres/poll.ts";
 import { type Holding, NotDone } from "./performer.ts";
 import type { World } from "./world.ts";
 
@@ -23,7 +24,8 @@ export async function waitFor(
     readonly nudge?: { readonly everyMs: number; push(): Promise<void> };
   },
 ): Promise<void> {
-  let nudgedAt = world.now();
+  const began = world.now();
+  let nudgedAt = began;
   for (;;) {
     const found = await look();
     if (found.holds) return;
@@ -34,6 +36,7 @@ export async function waitFor(
       nudgedAt = world.now();
       await options.nudge.push();
     }
-    await world.pause(options.pollMs);
+    const pauseMs = nextPause(options.pollMs, world.now() - began);
+    await world.pause(Math.min(pauseMs, world.remainingMs()));
   }
 }

@@ -2,7 +2,7 @@
 // process, never off the mark alone.
 
 import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
-import { isSettledElsewhere, unpoint } from "../postgres/follow.ts";
+import { isSettledElsewhere, pointingUnder, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import { judgeQuiesce, quiesce, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
 import { readMarks, readRestoreMark } from "../conninfo/override.ts";
@@ -21,6 +21,13 @@ async function bearsUnloadedMark(session: Session): Promise<boolean> {
   return (
     readMarks(conninfo).base !== conninfo || readRestoreMark(files?.restoreCommand ?? "").quiesced
   );
+}
+
+/** The old value is under the mark alone: one that a dead operator settled, and did not load, is gone with the next reload. */
+function rememberPointing(node: string, look: PositionLook, { pointings }: Memory): void {
+  const { repointing, exchanging } = readMarks(look.primaryConninfo ?? "");
+  if (repointing === null || exchanging || pointings.has(node)) return;
+  pointings.set(node, pointingUnder(look));
 }
 
 export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
@@ -81,6 +88,7 @@ export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceSte
 
     async act(step, world) {
       const session = await world.session(step.node);
+      rememberPointing(step.node, await observePosition(session), memory);
       // What a dead operator wrote and did not load is to be seen by what follows.
       await reloadAll(session, { timeoutMs: world.remainingMs() });
       const look = await observePosition(session);

@@ -160,8 +160,19 @@ function performStage(
 }
 
 /** Takes back, last first, what the run did itself. What held already before the run is left as it was. */
-async function undoSteps(ends: readonly StepEnd[], options: RunOptions): Promise<StepResult[]> {
-  const world = options.undoWorld();
+async function undoSteps(
+  ends: readonly StepEnd[],
+  options: RunOptions,
+): Promise<{ readonly results: readonly StepResult[]; readonly slotsLeft: boolean }> {
+  let slotsLeft = false;
+  const whole = options.undoWorld();
+  const world: World = {
+    ...whole,
+    note: (finding) => {
+      slotsLeft ||= finding.code === "slot-left";
+      whole.note(finding);
+    },
+  };
   const results: StepResult[] = [];
   for (const { result, undo, touched } of ends.toReversed()) {
     if (undo === null || !touched) {
@@ -176,7 +187,7 @@ async function undoSteps(ends: readonly StepEnd[], options: RunOptions): Promise
       detail: took ? result.detail : `not undone: ${undone.result.detail ?? "reason unknown"}`,
     });
   }
-  return results;
+  return { results, slotsLeft };
 }
 
 function skipped(stages: readonly Stage[]): StepResult[] {
@@ -268,9 +279,10 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     const passed = plan.pointOfNoReturn !== null && index > plan.pointOfNoReturn;
     if (passed || !returnable) return finish("incomplete", [...results, ...rest]);
     if (!changed && world.signal.aborted) return finish("declined", [...results, ...rest]);
-    const undone = await undoSteps(ends, options);
+    const { results: undone, slotsLeft } = await undoSteps(ends, options);
     // What has no undo stays as it was done, and the outcome must not hide it.
     const complete =
+      !slotsLeft &&
       ends.every(({ touched, undo }) => !touched || undo !== null) &&
       undone.every((result) => result.detail === null || !result.detail.startsWith("not undone"));
     // Taken back, a step no longer says that it was the one that failed.

@@ -1,6 +1,7 @@
 // Waiting for a condition: the only kind of waiting there is here. Time comes from the world.
 
 import { LockLost } from "../postgres/cluster-lock.ts";
+import { nextPause } from "../postgres/poll.ts";
 import type { BoundStep, Holding } from "./performer.ts";
 import type { World } from "./world.ts";
 
@@ -27,7 +28,8 @@ async function look(step: BoundStep): Promise<Holding> {
 
 /** Polls until the step's goal holds, the deadline passes or the run is interrupted. Looks at least once. */
 export async function waitUntilHolds(step: BoundStep, world: World): Promise<WaitEnd> {
-  let nudgedAt = world.now();
+  const began = world.now();
+  let nudgedAt = began;
   for (;;) {
     const holding = await look(step);
     if (holding.holds) return { held: true, detail: holding.detail };
@@ -40,6 +42,7 @@ export async function waitUntilHolds(step: BoundStep, world: World): Promise<Wai
       // A nudge only hurries what comes anyway; the next look tells whether the node is still there.
       await step.nudge.push().catch(() => undefined);
     }
-    await world.pause(Math.min(step.pollMs, world.remainingMs()));
+    const pauseMs = nextPause(step.pollMs, world.now() - began);
+    await world.pause(Math.min(pauseMs, world.remainingMs()));
   }
 }

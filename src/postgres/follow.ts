@@ -52,6 +52,15 @@ export interface Pointing {
   readonly primarySlotName: string;
 }
 
+/** What the standby named before the mark that it bears; what it names, without one. */
+export function pointingUnder({ primaryConninfo, primarySlotName }: PositionLook): Pointing {
+  const conninfo = primaryConninfo ?? "";
+  return {
+    primaryConninfo: readMarks(conninfo).base,
+    primarySlotName: readSlotMark(conninfo).named ? "" : (primarySlotName ?? ""),
+  };
+}
+
 export type Pointed = { readonly done: true; readonly before: Pointing } | Refused;
 
 export interface Target {
@@ -79,10 +88,7 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
     on: target.makeSlot?.on ?? null,
   });
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
-  const before = {
-    primaryConninfo: readMarks(from.conninfo).base,
-    primarySlotName: readSlotMark(from.conninfo).named ? "" : from.slotName,
-  };
+  const before = pointingUnder(look);
   // The mark comes first: whoever is cut short in between leaves one that tells of the slot name, and not the other way.
   const wanted: readonly Change[] = [
     { name: "primary_conninfo", from: from.conninfo, to: marked.value },

@@ -14,6 +14,8 @@ export interface Story {
   readonly rows: number;
   /** The nodes that are down from the start. */
   readonly lost: readonly string[];
+  /** Nodes that get another upstream, one on its own from the other: where one of them is done, no mark leads back. */
+  readonly settles?: { readonly nodes: readonly string[]; readonly on: string };
 }
 
 /** An operator on another machine reaches them too. */
@@ -83,6 +85,7 @@ export const stories: readonly Story[] = [
     start: alive,
     rows: 100,
     lost: [],
+    settles: { nodes: ["n3", "n4"], on: "n2" },
     goal: (cluster, operator) =>
       expectLed(cluster, operator, {
         by: "n1",
