@@ -220,4 +220,22 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     });
     expect(await stateOf(cluster, ["n1", ...standbys])).toEqual(before);
   });
+
+  test("of a standby whose new upstream was settled and never loaded", async () => {
+    await using cluster = await startCluster({ major });
+    const n4 = cluster.server("n4");
+    const before = await stateOf(cluster, ["n1", ...standbys]);
+    const [base = ""] = await sql(n4, "SHOW primary_conninfo");
+    const operator = operatorOf(cluster);
+    const tell = ["repoint", "n4", "--to", "n3", "--no-wait"];
+    expect(await operator.change(...tell)).toMatchObject({ status: 0 });
+    const [from, to] = [cluster.server("n1").port, cluster.server("n3").port];
+    const settled = base.replace(`port=${from} `, `port=${to} `).replaceAll("'", "''");
+    await sql(n4, `ALTER SYSTEM SET primary_conninfo = '${settled}'`);
+
+    const { status, report } = await operatorOf(cluster, { desk: "other" }).change("undo");
+    expect([report.summary, status]).toEqual([expect.any(String), 0]);
+    expect(await sql(n4, "SHOW primary_conninfo")).toEqual([base]);
+    expect(await stateOf(cluster, ["n1", ...standbys])).toEqual(before);
+  });
 });

@@ -16,6 +16,8 @@ interface Fake {
   readonly behaviours: Readonly<Record<string, Behaviour>>;
   /** Interrupt the run when this node's step acts. */
   readonly interruptAt?: string;
+  /** Where the taking back leaves a slot on a server out of reach. */
+  readonly leavesSlotOf?: string;
   /** Somebody takes the lock of the cluster when so many acts were done. */
   readonly takenOverAfter?: number;
 }
@@ -73,8 +75,11 @@ async function run(
       const holds = held.has(key(step)) || fake.behaviours[step.node] === "holds already";
       return Promise.resolve(holds ? { holds, detail: null } : { holds, why: "not yet" });
     },
-    act: (step: Step): Promise<void> => {
+    act: (step: Step, within: World): Promise<void> => {
       acts.push(key(step));
+      if (fake.leavesSlotOf === step.node && step.verb === "unquiesce") {
+        within.note({ code: "slot-left", severity: "note", message: "slot n3 is left on n2" });
+      }
       if (fake.interruptAt === step.node) interrupt.abort();
       const behaviour = step.verb === "unquiesce" ? "works" : fake.behaviours[step.node];
       if (behaviour === "refuses") return Promise.reject(new NotDone("no such right"));
@@ -155,6 +160,15 @@ describe("a run", () => {
       "promote n2 skipped",
     ]);
     expect(result.findings).toMatchObject([{ code: "step-failed", node: "n3" }]);
+  });
+
+  test("is not called undone where a slot is left", async () => {
+    const result = await run(plan([quiesce("n2")], [quiesce("n3")]), {
+      behaviours: { n3: "fails" },
+      leavesSlotOf: "n2",
+    });
+    expect(result.outcome).toBe("incomplete");
+    expect(states(result)).toEqual(["quiesce n2 undone", "quiesce n3 undone"]);
   });
 
   test("does not undo what held before it began", async () => {
