@@ -47,10 +47,10 @@ export function createRecollection(options: RecollectionOptions): Recollection {
     };
   };
   type Loaded = Awaited<ReturnType<typeof load>>;
-  const known = async ({ readLastSeen, addLook, buildTopology, place }: Loaded) => {
+  const known = async ({ readLastSeen, addLook, buildStructure, place }: Loaded) => {
     const before = await readLastSeen(place);
     return looks.reduce<LastSeen | null>(
-      (seen, look) => addLook(seen, buildTopology(place.cluster, look)),
+      (seen, look) => addLook(seen, buildStructure(place.cluster, look)),
       before,
     );
   };

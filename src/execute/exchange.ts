@@ -14,7 +14,7 @@ import { hidesWal, mayHoldMore } from "../topology/hidden.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
 import { reachedNode, standbysOf, type Structure } from "../topology/structure.ts";
-import { buildTopology } from "../topology/topology.ts";
+import { buildStructure } from "../topology/topology.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
@@ -109,7 +109,7 @@ async function lookForLack(step: ExchangeStep, { world, memory }: Run): Promise<
   }
   const observations = await lookAtReached(world);
   const gone = goneSince(memory, observations);
-  const topology = buildTopology(world.config.name, observations);
+  const topology = buildStructure(world.config.name, observations);
   const node = reachedNode(topology, step.node);
   if (node === null) throw new Error(`${step.node} cannot be reached`);
   const name = step.from ?? rankCandidates(topology, { to: step.node }).ahead;

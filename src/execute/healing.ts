@@ -14,7 +14,7 @@ import { walCovers } from "../postgres/wal-files.ts";
 import type { NodeConfig, ReachedNode } from "../topology/node.ts";
 import { segmentSizeOf, settingText } from "../topology/settings.ts";
 import { reachedNode } from "../topology/structure.ts";
-import { buildTopology } from "../topology/topology.ts";
+import { buildStructure } from "../topology/topology.ts";
 import { isTornFor } from "../topology/torn.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { formatSegmentName } from "../wal/segment.ts";
@@ -37,7 +37,7 @@ interface Case {
 
 /** Null where nothing is torn: the node lets us in and can be led there as it is. */
 async function examine(step: HealStep, world: World): Promise<Case | null> {
-  const topology = buildTopology(world.config.name, await world.observe([step.node, step.to]));
+  const topology = buildStructure(world.config.name, await world.observe([step.node, step.to]));
   const upstream = reachedNode(topology, step.to);
   if (upstream === null) throw new NotDone(`${step.to} cannot be reached`);
   const standby = reachedNode(topology, step.node);

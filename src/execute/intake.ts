@@ -1,6 +1,7 @@
 // Stops a standby's intake of WAL and gives it back. Whether a node is still is read off its receiver and its startup
 // process, never off the mark alone.
 
+import { checkSettings } from "../plan/checks.ts";
 import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
 import { isSettledElsewhere, pointingUnder, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
@@ -8,6 +9,7 @@ import { judgeQuiesce, quiesce, unquiesce, unquiesceHolds } from "../postgres/qu
 import { readMarks, readRestoreMark } from "../conninfo/override.ts";
 import type { Session } from "../postgres/session.ts";
 import { askFileSettings, reloadAll } from "../postgres/settings.ts";
+import type { Observation } from "../topology/node.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Performer } from "./performer.ts";
@@ -30,6 +32,11 @@ function rememberPointing(node: string, look: PositionLook, { pointings }: Memor
   pointings.set(node, pointingUnder(look));
 }
 
+/** As far as the look shows on which the plan rests: the server would refuse what has changed since. */
+function isChangeable(seen: Observation | null): boolean {
+  return seen?.reachable === true && checkSettings(seen).length === 0;
+}
+
 export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
   const looks = new Map<string, PositionLook>();
   return {
@@ -48,6 +55,7 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
           blockers: step.cancelQueries ? "end" : "keep",
           timeoutMs: world.remainingMs(),
           signal: world.signal,
+          ...(isChangeable(world.lastSeen(step.node)) ? { settings: "checked" } : {}),
           ...(look === undefined ? {} : { look }),
         }),
       );

@@ -9,7 +9,7 @@ import { observePosition } from "../postgres/position.ts";
 import { isBeingPromoted, readWritePosition, requestPromotion } from "../postgres/promote.ts";
 import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
 import { reload } from "../postgres/settings.ts";
-import { buildTopology } from "../topology/topology.ts";
+import { buildStructure } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import { NotDone, type Performer } from "./performer.ts";
@@ -58,7 +58,7 @@ export const promotePerformer: Performer<PromoteStep> = {
  * nobody listened: that is told at once. */
 async function findReturned(world: World): Promise<string | null> {
   const seen = world.config.nodes.map(({ name }) => world.lastSeen(name));
-  const topology = buildTopology(
+  const topology = buildStructure(
     world.config.name,
     seen.filter((node) => node !== null),
   );

@@ -11,7 +11,6 @@ import { ensureSlot, slotType } from "../postgres/slots.ts";
 import { findSlotPlace } from "../topology/edges.ts";
 import type { Finding } from "../topology/finding.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
-import { buildTopology } from "../topology/topology.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { MadeSlot, Memory } from "./memory.ts";
 import { NotDone, Unfinished } from "./performer.ts";
@@ -146,7 +145,7 @@ export async function dropSlotsAt(
 export function nodeOfSlot(place: SlotPlace, world: World): string | null {
   const seen = world.config.nodes.map(({ name }) => world.lastSeen(name));
   const known = seen.filter((node) => node !== null);
-  return findSlotPlace(buildTopology(world.config.name, known).nodes, place);
+  return findSlotPlace(new Map(known.map((node) => [node.name, node])), place);
 }
 
 function isOwnUpstream(node: string, upstream: string, world: World): boolean {

@@ -13,6 +13,7 @@ import {
   isOurs,
   majorOf,
   reachedNodes,
+  type Structure,
 } from "../topology/structure.ts";
 import { problem } from "./request.ts";
 
@@ -193,7 +194,7 @@ export function checkChangeable(
 
 /** Nodes that do not let us in and are likely the old primary: where the standbys' chains of upstreams end, or, where they
  * lead nowhere known, any of them. */
-export function presumedPrimaries(topology: Topology): readonly string[] {
+export function presumedPrimaries(topology: Structure): readonly string[] {
   const unreached = [...topology.nodes.values()].filter((node) => !node.reachable);
   const named = new Set([...topology.edges.values()].map((edge) => edge.upstream));
   const upstreams = unreached.filter((node) => named.has(node.name));
@@ -202,7 +203,7 @@ export function presumedPrimaries(topology: Topology): readonly string[] {
 
 /** All that may be, the likely ones first. A cascade below a dead standby names that one alone, and says nothing of the
  * primary above it: only who is seen to be a standby is none. */
-export function possiblePrimaries(topology: Topology): readonly string[] {
+export function possiblePrimaries(topology: Structure): readonly string[] {
   const unreached = [...topology.nodes.values()].filter((node) => !node.reachable);
   const able = unreached.filter((node) => !topology.edges.has(node.name) && !isRecovering(node));
   return [...new Set([...presumedPrimaries(topology), ...able.map((node) => node.name)])];

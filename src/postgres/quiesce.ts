@@ -40,6 +40,8 @@ export interface QuiesceOptions extends Patience {
   readonly blockers: "keep" | "end";
   /** What was seen of the node a moment ago; looked at anew when absent. */
   readonly look?: PositionLook;
+  /** `checked`: nothing stands against changing its settings. */
+  readonly settings?: "checked";
 }
 
 /** The wait between two attempts to get WAL: everything local is replayed. Entered in standby mode only (13 to 18). */
@@ -54,7 +56,9 @@ export async function quiesce(session: Session, options: QuiesceOptions): Promis
     await endBlockers(session, options);
     look = await observePosition(session);
   }
-  const refused = (await whyNotQuiesce(session, look)) ?? (await whyNotChange(session, look));
+  const refused =
+    (await whyNotQuiesce(session, look)) ??
+    (options.settings === "checked" ? null : await whyNotChange(session, look));
   if (refused !== null) return refused;
   const wanted = markedChanges(look);
   if (!wanted.ok) return refuse("setting-out-of-reach", wanted.message);

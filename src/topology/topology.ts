@@ -25,6 +25,16 @@ export function buildTopology(
   observations: readonly Observation[],
   options: TopologyOptions = {},
 ): Topology {
+  const structure = buildStructure(cluster, observations, options);
+  return { ...structure, findings: findFindings(structure) };
+}
+
+/** The same without the findings, which take most of the time. */
+export function buildStructure(
+  cluster: string,
+  observations: readonly Observation[],
+  options: TopologyOptions = {},
+): Structure {
   const nodes = new Map(observations.map((node) => [node.name, node]));
   const systemIdentifier = findSystemIdentifier(observations);
   const histories = collectHistories(reachedNodes({ nodes }));
@@ -39,8 +49,7 @@ export function buildTopology(
     .map((node) => node.name);
   const cycles = findCycles(edges);
   const shape = { nodes, edges, primaries, strays, accepted, cycles, histories };
-  const structure = { cluster, systemIdentifier, ...shape };
-  return { ...structure, findings: findFindings(structure) };
+  return { cluster, systemIdentifier, ...shape };
 }
 
 /** Most nodes decide which cluster this is; between equals the side with a primary, then the first in the file. */
