@@ -11,7 +11,7 @@ import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgr
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
 import type { SlotEnsured } from "../postgres/slots.ts";
-import { reload } from "../postgres/settings.ts";
+import { reload, reloadAll } from "../postgres/settings.ts";
 import type { Observation } from "../topology/node.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
@@ -19,6 +19,7 @@ import type { Memory } from "./memory.ts";
 import type { Holding, Performer } from "./performer.ts";
 import { makeSlot } from "./slots.ts";
 import { dropSlotsAt, nodeOfSlot, tellOfForgotten } from "./told-slots.ts";
+import { bearsUnloadedMark } from "./unloaded.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 interface Run {
@@ -119,11 +120,24 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
     looks.set(step.node, look);
     return look;
   };
+  /** Loaded, what may have been written shows. */
+  const knownLook = async (step: RepointStep, world: World): Promise<PositionLook> => {
+    const seen = looks.get(step.node);
+    if (seen !== undefined && !memory.unsure.has(step.node)) return seen;
+    if (memory.unsure.has(step.node)) {
+      await reloadAll(await world.session(step.node), { timeoutMs: world.remainingMs() });
+      memory.unsure.delete(step.node);
+    }
+    return lookAt(step, world);
+  };
   return {
     pollMs: 2,
     nudge,
 
     async holds(step, world) {
+      if (memory.unsure.has(step.node)) {
+        return { holds: false, why: `what was written to the files of ${step.node} is not known` };
+      }
       const address = nodeConfig(world, step.to).replication;
       if (!isTold(await lookAt(step, world), address)) {
         return { holds: false, why: `${step.node} has not been told of ${step.to}` };
@@ -131,11 +145,14 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
       if (step.until === "set") return { holds: true, detail: null };
       const session = await world.session(step.node);
       const settled = await settleHolds(session, address);
-      return settled.holds ? follows(step, world) : settled;
+      const held = settled.holds ? await follows(step, world) : settled;
+      if (!held.holds || !(await bearsUnloadedMark(session))) return held;
+      memory.unsure.add(step.node);
+      return { holds: false, why: `the files of ${step.node} bear a mark that is not in force` };
     },
 
     async act(step, world) {
-      const look = looks.get(step.node) ?? (await lookAt(step, world));
+      const look = await knownLook(step, world);
       if (!isTold(look, nodeConfig(world, step.to).replication)) {
         await tell(step, look, { world, memory });
       } else if (step.until !== "set" && (look.primarySlotName ?? "") !== "") {

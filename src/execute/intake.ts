@@ -6,24 +6,15 @@ import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
 import { isSettledElsewhere, pointingUnder, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import { judgeQuiesce, quiesce, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
-import { readMarks, readRestoreMark } from "../conninfo/override.ts";
-import type { Session } from "../postgres/session.ts";
-import { askFileSettings, reloadAll } from "../postgres/settings.ts";
+import { readMarks } from "../conninfo/override.ts";
+import { reloadAll } from "../postgres/settings.ts";
 import type { Observation } from "../topology/node.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import type { Performer } from "./performer.ts";
 import { dropMadeSlots } from "./slots.ts";
 import { releaseForGood, settleSlots } from "./told-slots.ts";
-
-/** Written by an operator who was cut short before the reload. */
-async function bearsUnloadedMark(session: Session): Promise<boolean> {
-  const files = await askFileSettings(session);
-  const conninfo = files?.primaryConninfo ?? "";
-  return (
-    readMarks(conninfo).base !== conninfo || readRestoreMark(files?.restoreCommand ?? "").quiesced
-  );
-}
+import { bearsUnloadedMark } from "./unloaded.ts";
 
 /** The old value is under the mark alone: one that a dead operator settled, and did not load, is gone with the next reload. */
 function rememberPointing(node: string, look: PositionLook, { pointings }: Memory): void {
@@ -50,6 +41,7 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
 
     async act(step, world) {
       const look = looks.get(step.node);
+      memory.unsure.add(step.node);
       mustAct(
         await quiesce(await world.session(step.node), {
           blockers: step.cancelQueries ? "end" : "keep",
@@ -59,11 +51,13 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
           ...(look === undefined ? {} : { look }),
         }),
       );
+      memory.unsure.delete(step.node);
       memory.changeable.add(step.node);
     },
 
     /** A node that was quiesced before the run is brought back to that: what was made for it elsewhere goes. */
     async settle({ node }, world) {
+      memory.unsure.delete(node);
       if (!memory.slots.has(node)) return;
       const look = await observePosition(await world.session(node));
       if (readMarks(look.primaryConninfo ?? "").slotsAt.length > 0) {

@@ -11,6 +11,9 @@ export interface Memory {
   readonly slots: Map<string, readonly MadeSlot[]>;
   /** Every node as it was when it last let this run in: what one had that has gone away since counts as missing. */
   readonly seen: Map<string, ReachedNode>;
+  /** Nodes whose settings may have been written, by a statement whose answer never came: not loaded, they would come to life
+   * with anybody's reload. */
+  readonly unsure: Set<string>;
   /** Nodes that this run stopped through their control. */
   readonly stopped: Set<string>;
   /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
@@ -28,6 +31,7 @@ export function createMemory(): Memory {
     pointings: new Map(),
     slots: new Map(),
     seen: new Map(),
+    unsure: new Set(),
     stopped: new Set(),
     changeable: new Set(),
   };
