@@ -4,6 +4,7 @@
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { markQuiesced } from "../../src/conninfo/override.ts";
 import { parseConninfo } from "../../src/conninfo/parse.ts";
 import { alarmsIn, nodeIn, type Operator, operatorOf, stepsIn } from "../support/cli.ts";
 import { allSettings, makeRows, slotsOf, sql, untilSees } from "../support/cluster-state.ts";
@@ -21,6 +22,24 @@ async function conninfoOf(server: TestServer): Promise<Readonly<Record<string, s
 }
 
 describe.each(testMajors)("what a repoint leaves behind, PostgreSQL %d", (major) => {
+  test("no mark that somebody's reload would bring to life", async () => {
+    await using cluster = await startCluster({ major, standbys: 1 });
+    const n2 = cluster.server("n2");
+    const before = allSettings(cluster);
+    const [shown = ""] = await sql(n2, "SHOW primary_conninfo");
+    const marked = markQuiesced(shown);
+    if (!marked.ok) throw new Error(marked.message);
+    await sql(n2, `ALTER SYSTEM SET primary_conninfo = '${marked.value.replaceAll("'", "''")}'`);
+
+    const operator = operatorOf(cluster);
+    const repoint = async () =>
+      stepsIn((await operator.change("repoint", "n2", "--to", "n1")).report);
+    expect(await repoint()).toEqual(["done repoint n2 --to n1"]);
+    expect(allSettings(cluster)).toEqual(before);
+    expect(await sql(n2, "SHOW primary_conninfo")).toEqual([shown]);
+    expect(await repoint()).toEqual(["already repoint n2 --to n1"]);
+  });
+
   test("the slot that remaster made goes, once nobody uses it; one of somebody's own stays", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);
