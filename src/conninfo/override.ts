@@ -3,6 +3,7 @@
 // every slot that was made for the node and is there still: nothing else would tell that slot from one of somebody else's.
 // A value with those marks is always composed anew: none is put upon a mark that it replaces.
 
+import { keepingAnswers } from "./known.ts";
 import type { Address } from "./conninfo.ts";
 import {
   type Layer,
@@ -126,7 +127,7 @@ function isSame(a: Address | null, b: Address): boolean {
 }
 
 /** Which marks a value bears. The outermost is in force; those that stand below it tell of slots, or of an exchange. */
-export function readMarks(value: string): ConninfoMarks {
+export const readMarks = keepingAnswers((value: string): ConninfoMarks => {
   const marks: TakenOff[] = [];
   for (let mark = takeOff(value); mark !== null; mark = takeOff(mark.base)) marks.push(mark);
   const [outer, beneath] = marks;
@@ -143,7 +144,7 @@ export function readMarks(value: string): ConninfoMarks {
       ({ address }, at) => made.findIndex((each) => isSame(each.address, address)) === at,
     ),
   };
-}
+});
 
 /** The value without marks, byte for byte as it was. */
 export function withoutMarks(value: string): string {

@@ -2,6 +2,7 @@
 // Touches no environment and no file, and its messages name places, never values: after a mistake
 // anything in the text may be part of a password. Source: conninfo_parse in fe-connect.c, same in 13 to 18.
 
+import { keepingAnswers } from "./known.ts";
 import type { Conninfo } from "./conninfo.ts";
 import { isKeyword, isSecretKeyword, unknownWord } from "./keywords.ts";
 import { isUri, parseUri } from "./uri.ts";
@@ -25,7 +26,7 @@ type Scanned =
   | { readonly ok: false; readonly message: string };
 
 /** Parses a URI or a keyword string. Of duplicates the last one wins, as in libpq. */
-export function parseConninfo(text: string): ParsedConninfo {
+export const parseConninfo = keepingAnswers((text: string): ParsedConninfo => {
   if (text.includes("\0")) return { ok: false, message: "connection string holds a zero byte" };
   if (isUri(text)) {
     const parsed = parseUri(text);
@@ -50,7 +51,7 @@ export function parseConninfo(text: string): ParsedConninfo {
     ok: true,
     conninfo: withoutAliases(scanned.spans.map((span) => [span.keyword, span.value])),
   };
-}
+});
 
 /** Splits a keyword string without asking whether the keywords exist. */
 export function scanKeywords(text: string): Scanned {
