@@ -39,13 +39,15 @@ interface Run {
 }
 
 /** A node that neither streamed nor restored when it was looked at cannot have changed its timeline since: how far it is
- * is all that has to be asked again, which is much cheaper than a full look. */
-async function lookAgain(name: string, world: World): Promise<Observation | null> {
+ * is all that has to be asked again, which is much cheaper than a full look; and of one that was just seen to rest not
+ * even that. */
+async function lookAgain(name: string, { world, memory }: Run): Promise<Observation | null> {
   const seen = world.lastSeen(name);
   if (seen?.reachable !== true || seen.role !== "standby" || seen.receiver !== null) return null;
   const restores = settingText(seen, "restore_command") ?? "";
   if (restores !== "" || seen.received === null || seen.replayed === null) return null;
-  const look = await observePosition(await world.session(name));
+  const look = memory.resting.get(name) ?? (await observePosition(await world.session(name)));
+  memory.resting.delete(name);
   const { has, receiveLsn, replayLsn, startupWait, replay, pauseRequested } = look;
   if (look.role !== "standby" || look.receiver !== null || has === null || replayLsn === null) {
     return null;
@@ -62,10 +64,11 @@ async function lookAgain(name: string, world: World): Promise<Observation | null
 }
 
 /** The nodes that let us in, as they are now that all of them are still. */
-async function lookAtReached(world: World): Promise<readonly Observation[]> {
+async function lookAtReached(run: Run): Promise<readonly Observation[]> {
+  const { world } = run;
   const names = world.reached();
   // One that has gone away meanwhile is seen to have by the full look.
-  const looks = await Promise.all(names.map((name) => lookAgain(name, world).catch(() => null)));
+  const looks = await Promise.all(names.map((name) => lookAgain(name, run).catch(() => null)));
   const certain = looks.filter((look) => look !== null);
   return certain.length === names.length ? certain : world.observe(names);
 }
@@ -107,7 +110,7 @@ async function lookForLack(step: ExchangeStep, { world, memory }: Run): Promise<
     const seen = memory.seen.has(name) ? null : world.lastSeen(name);
     if (seen?.reachable === true && seen.role === "standby") memory.seen.set(name, seen);
   }
-  const observations = await lookAtReached(world);
+  const observations = await lookAtReached({ world, memory });
   const gone = goneSince(memory, observations);
   const topology = buildStructure(world.config.name, observations);
   const node = reachedNode(topology, step.node);

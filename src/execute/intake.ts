@@ -36,7 +36,9 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
     async holds(step, world) {
       const look = await observePosition(await world.session(step.node));
       looks.set(step.node, look);
-      return judgeQuiesce(look);
+      const held = judgeQuiesce(look);
+      if (held.holds) memory.resting.set(step.node, look);
+      return held;
     },
 
     async act(step, world) {

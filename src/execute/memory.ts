@@ -2,6 +2,7 @@
 // undo within the run exact where the marks on the nodes alone would have to be interpreted.
 
 import type { Pointing } from "../postgres/follow.ts";
+import type { PositionLook } from "../postgres/position.ts";
 import type { ReachedNode } from "../topology/node.ts";
 
 export interface Memory {
@@ -14,6 +15,8 @@ export interface Memory {
   /** Nodes whose settings may have been written, by a statement whose answer never came: not loaded, they would come to life
    * with anybody's reload. */
   readonly unsure: Set<string>;
+  /** What was seen of nodes when their quiesce was seen to hold: taken once, so that whoever looks again asks the node. */
+  readonly resting: Map<string, PositionLook>;
   /** Nodes that this run stopped through their control. */
   readonly stopped: Set<string>;
   /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
@@ -32,6 +35,7 @@ export function createMemory(): Memory {
     slots: new Map(),
     seen: new Map(),
     unsure: new Set(),
+    resting: new Map(),
     stopped: new Set(),
     changeable: new Set(),
   };
