@@ -90,7 +90,10 @@ describe.each(testMajors)("exchange, PostgreSQL %d", (major) => {
     });
     await n4.kill();
     const dead = await dying;
-    expect([dead.status, stepsIn(dead.report)]).toEqual([7, ["undone exchange --to n2"]]);
+    // All but the slot on the dead source, which is named with the command that drops it.
+    expect([dead.status, stepsIn(dead.report)]).toEqual([8, ["undone exchange --to n2"]]);
+    const left = dead.report.findings.find(({ code }) => code === "slot-left");
+    expect(left).toMatchObject({ node: "n4", hint: "`remaster drop-slot n4 --slot n2`" });
     expect(dead.report.topology?.primaries).toEqual([]);
     expect(allSettings(cluster)).toEqual(before);
   });

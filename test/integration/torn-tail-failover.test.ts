@@ -50,7 +50,7 @@ describe.each(testMajors)("torn tails, PostgreSQL %d", (major) => {
     const [kept = ""] = readdirSync(join(n4.dataDir, "pg_wal")).filter((name) =>
       name.startsWith("cut-off-"),
     );
-    expect(readdirSync(join(n4.dataDir, "pg_wal", kept))).toContain("000000010000000000000001");
+    expect(readdirSync(join(n4.dataDir, "pg_wal", kept))).toEqual(["000000010000000000000002"]);
   });
 
   test("without a pg_ctl at hand they stay up and the commands are told; done by hand, they follow", async () => {
@@ -80,11 +80,14 @@ describe.each(testMajors)("torn tails, PostgreSQL %d", (major) => {
     const conf = join(n3.dataDir, "postgresql.conf");
     const settings = readFileSync(conf, "utf8");
     writeFileSync(conf, `${settings}nonsense = on\n`);
-    const wal = readdirSync(join(n3.dataDir, "pg_wal"));
+    // A server that is stopped lets go of the segment before its last checkpoint.
+    const walOf = () =>
+      readdirSync(join(n3.dataDir, "pg_wal")).filter((name) => name !== "000000010000000000000001");
+    const wal = walOf();
     const failed = (await operatorOf(cluster).change("heal", "n3", "--to", "n2")).report;
     expect([failed.exitCode, stepsIn(failed)]).toEqual([8, ["failed heal n3 --to n2"]]);
     expect(failed.steps?.[0]?.detail).toMatch(/^pg_ctl start failed.*; n3 is down/);
-    expect(readdirSync(join(n3.dataDir, "pg_wal"))).toEqual(wal);
+    expect(walOf()).toEqual(wal);
     writeFileSync(conf, settings);
     await n3.start();
     expect(alarmsIn((await operator.ask("status")).report)).toContain("torn-tail n3");
