@@ -44,16 +44,16 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
     async act(step, world) {
       const look = looks.get(step.node);
       memory.unsure.add(step.node);
-      mustAct(
-        await quiesce(await world.session(step.node), {
-          blockers: step.cancelQueries ? "end" : "keep",
-          timeoutMs: world.remainingMs(),
-          signal: world.signal,
-          ...(isChangeable(world.lastSeen(step.node)) ? { settings: "checked" } : {}),
-          ...(look === undefined ? {} : { look }),
-        }),
-      );
+      const result = await quiesce(await world.session(step.node), {
+        blockers: step.cancelQueries ? "end" : "keep",
+        timeoutMs: world.remainingMs(),
+        signal: world.signal,
+        ...(isChangeable(world.lastSeen(step.node)) ? { settings: "checked" } : {}),
+        ...(look === undefined ? {} : { look }),
+      });
+      // Done or refused: what became of it is known.
       memory.unsure.delete(step.node);
+      mustAct(result);
       memory.changeable.add(step.node);
     },
 
