@@ -47,10 +47,9 @@ export function createOperator(wanted: {
     const show = async (plan: Plan): Promise<void> => {
       const { renderPlan } = await import("../ui/plan.ts");
       const { renderFindings } = await import("../ui/report.ts");
-      const { paint } = await import("../ui/colour.ts");
-      stream.write(
-        paint([...renderPlan(plan, look), ...renderFindings(plan.findings, look)], look),
-      );
+      const { paint, stylesFor } = await import("../ui/colour.ts");
+      const lines = [...renderPlan(plan, look), ...renderFindings(plan.findings, look)];
+      stream.write(paint(lines, await stylesFor(look)));
     };
     return {
       confirm: async (question, plan) => {

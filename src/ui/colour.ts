@@ -1,15 +1,38 @@
 // Styles as a terminal shows them. Sixteen colours, sparingly, so that they hold on light and dark grounds; text never
-// says with a colour what it does not also say with a word.
+// says with a colour what it does not also say with a word. chalk is loaded with the first colour: a cron job needs none.
 
 import type { Line, Style } from "./line.ts";
 import type { Look } from "./look.ts";
 
-// Not before this module is asked for: the bundle would load it at every start.
-const { Chalk } = await import("chalk");
+export type Styles = Readonly<Record<Style, (text: string) => string>>;
+
+const asItIs = (text: string): string => text;
+
+export const plainStyles: Styles = {
+  plain: asItIs,
+  strong: asItIs,
+  faint: asItIs,
+  good: asItIs,
+  warning: asItIs,
+  bad: asItIs,
+};
+
+export async function stylesFor(look: Pick<Look, "colour">): Promise<Styles> {
+  if (!look.colour) return plainStyles;
+  const { Chalk } = await import("chalk");
+  const chalk = new Chalk({ level: 1 });
+  return {
+    plain: asItIs,
+    strong: chalk.bold,
+    faint: chalk.dim,
+    good: chalk.green,
+    warning: chalk.yellow,
+    bad: chalk.red,
+  };
+}
 
 /** Lines as one text, each ended by a newline. */
-export function paint(lines: readonly Line[], look: Look): string {
-  const styles = stylesFor(look);
+export function paint(lines: readonly Line[], styles: Styles): string {
   return lines
     .map((spans) =>
       spans
@@ -19,16 +42,4 @@ export function paint(lines: readonly Line[], look: Look): string {
     )
     .map((text) => `${text}\n`)
     .join("");
-}
-
-export function stylesFor(look: Look): Readonly<Record<Style, (text: string) => string>> {
-  const chalk = new Chalk({ level: look.colour ? 1 : 0 });
-  return {
-    plain: (text) => text,
-    strong: chalk.bold,
-    faint: chalk.dim,
-    good: chalk.green,
-    warning: chalk.yellow,
-    bad: chalk.red,
-  };
 }

@@ -2,6 +2,7 @@
 // wins over --quiet), text for people otherwise. What kept a verb from doing as asked is said on stderr, with --quiet too.
 
 import type { Report } from "../plan/report.ts";
+import type { Line } from "./line.ts";
 import type { Look } from "./look.ts";
 
 export interface OutputOptions {
@@ -29,33 +30,33 @@ export async function renderOutput(
     };
   }
   const { isAnswer, renderBody, renderVerdict } = await import("./report.ts");
-  const { paint } = await import("./colour.ts");
+  const { paint, stylesFor } = await import("./colour.ts");
+  const painted = async (lines: readonly Line[], look: Look): Promise<string> =>
+    paint(lines, await stylesFor(look));
   const answered = isAnswer(report);
-  const verdict = (look: Look): string => paint(renderVerdict(report, look), look);
-  if (options.quiet) {
-    return { stdout: quietText(report), stderr: answered ? "" : verdict(options.stderr) };
-  }
-  if (report.text !== undefined) {
-    return { stdout: linesOf(report.text), stderr: answered ? "" : verdict(options.stderr) };
+  const verdict = (look: Look): Promise<string> => painted(renderVerdict(report, look), look);
+  const lines = options.quiet ? quietLines(report) : report.text;
+  if (lines !== undefined) {
+    return { stdout: linesOf(lines), stderr: answered ? "" : await verdict(options.stderr) };
   }
   const view = { look: options.stdout, verbose: options.verbose };
-  const body = paint(renderBody(report, view), options.stdout);
+  const body = await painted(renderBody(report, view), options.stdout);
   if (!answered) {
     const isOneScreen = options.stdout.isTTY && options.stderr.isTTY;
     const gap = isOneScreen && body !== "" ? "\n" : "";
-    return { stdout: body, stderr: `${gap}${verdict(options.stderr)}` };
+    return { stdout: body, stderr: `${gap}${await verdict(options.stderr)}` };
   }
   return {
-    stdout: [body, verdict(options.stdout)].filter((part) => part !== "").join("\n"),
+    stdout: [body, await verdict(options.stdout)].filter((part) => part !== "").join("\n"),
     stderr: "",
   };
 }
 
 /** The word (an empty one is silence), or a verb's own lines where those are what was asked for; of runs their names. */
-function quietText(report: Report): string {
-  if (report.word !== null) return report.word === "" ? "" : `${report.word}\n`;
-  if (report.runs !== undefined) return linesOf(report.runs.map(({ id }) => id));
-  return report.text === undefined ? "" : linesOf(report.text);
+function quietLines(report: Report): readonly string[] {
+  if (report.word !== null) return report.word === "" ? [] : [report.word];
+  if (report.runs !== undefined) return report.runs.map(({ id }) => id);
+  return report.text ?? [];
 }
 
 function linesOf(text: readonly string[]): string {

@@ -24,7 +24,7 @@ export async function confirm(question: string, streams: PromptStreams): Promise
         name: "answer",
         message: printable(question),
         default: false,
-        theme: themeFor(streams.look),
+        theme: await themeFor(streams.look),
       },
     ]),
   );
@@ -44,7 +44,7 @@ export async function typeExactly(
         type: "input",
         name: "answer",
         message: printable(question),
-        theme: themeFor(streams.look),
+        theme: await themeFor(streams.look),
       },
     ]),
   );
@@ -57,8 +57,8 @@ async function loadPrompt({ input, output, signal }: PromptStreams) {
 }
 
 /** inquirer's own colours follow stdout; ours follow the stream that the question stands on. */
-function themeFor(look: Look) {
-  const { strong, faint, plain } = stylesFor(look);
+async function themeFor(look: Look) {
+  const { strong, faint, plain } = await stylesFor(look);
   return {
     prefix: { idle: strong("?"), done: strong("?") },
     // inquirer calls these with a second argument, its own state, which a style of chalk would print as well.

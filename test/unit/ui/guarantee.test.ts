@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Guarantee } from "../../../src/plan/guarantee.ts";
-import { paint } from "../../../src/ui/colour.ts";
+import { paint, plainStyles } from "../../../src/ui/colour.ts";
 import { renderGuarantee } from "../../../src/ui/guarantee.ts";
 import { lookFor } from "../../../src/ui/look.ts";
 
@@ -28,7 +28,7 @@ test.each<[Partial<Guarantee>, string]>([
     "no guarantee: acknowledged commits may be lost",
   ],
 ])("%j", (changes, promise) => {
-  const text = paint(renderGuarantee({ ...proven, ...changes }, look), look);
+  const text = paint(renderGuarantee({ ...proven, ...changes }, look), plainStyles);
   expect(text.split("\n")).toEqual([
     promise,
     "  n1 had synchronous_standby_names = 'n2' when it was seen",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { buildTopology } from "../../../src/topology/topology.ts";
-import { paint } from "../../../src/ui/colour.ts";
+import { paint, plainStyles, stylesFor } from "../../../src/ui/colour.ts";
 import { fold, line, printable, span, textWidth } from "../../../src/ui/line.ts";
 import { renderTree } from "../../../src/ui/tree.ts";
 import { reached, slot, unreached } from "../topology/build.ts";
@@ -25,15 +25,15 @@ describe("text that came from elsewhere", () => {
       reached({ name: "n1", versionText: evil, slots: [slot(evil, { active: false })] }),
       unreached({ name: "n2", reason: evil }),
     ]);
-    const text = paint(renderTree(topology, plainLook), plainLook);
+    const text = paint(renderTree(topology, plainLook), plainStyles);
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect(text).toContain("\\x1b]0;owned");
   });
 
-  test("styles are the only escape sequences, and only with colour", () => {
+  test("styles are the only escape sequences, and only with colour", async () => {
     const lines = [line(span("\u001b[1mx", "bad"))];
-    expect(paint(lines, plainLook)).toBe("\\x1b[1mx\n");
-    expect(paint(lines, colourLook)).toBe("\u001b[31m\\x1b[1mx\u001b[39m\n");
+    expect(paint(lines, await stylesFor(plainLook))).toBe("\\x1b[1mx\n");
+    expect(paint(lines, await stylesFor(colourLook))).toBe("\u001b[31m\\x1b[1mx\u001b[39m\n");
   });
 });
 

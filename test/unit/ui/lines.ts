@@ -1,6 +1,6 @@
 // Rendered lines as the plain text that a terminal without colours shows.
 
-import { paint } from "../../../src/ui/colour.ts";
+import { paint, plainStyles } from "../../../src/ui/colour.ts";
 import type { Line } from "../../../src/ui/line.ts";
 import type { Look } from "../../../src/ui/look.ts";
 
@@ -9,6 +9,6 @@ export const asciiLook: Look = { ...plainLook, utf8: false };
 export const colourLook: Look = { ...plainLook, colour: true };
 
 /** With a newline before it, so that inline snapshots align. */
-export function shown(lines: readonly Line[], look: Look = plainLook): string {
-  return `\n${paint(lines, look)}`;
+export function shown(lines: readonly Line[]): string {
+  return `\n${paint(lines, plainStyles)}`;
 }
