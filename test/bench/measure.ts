@@ -57,6 +57,7 @@ export async function alternate(
 
 export function show({ what, floor, measured, limit }: Ratio): string {
   const ratio = measured / floor;
-  const verdict = limit === null ? "" : ` (${ratio <= limit ? "within" : "OVER"} ${limit})`;
+  const verdict =
+    limit === null ? "" : ` (${ratio <= limit ? "within" : "OVER"} ${limit.toFixed(2)})`;
   return `${what}: ${measured.toFixed(1)} ms, floor ${floor.toFixed(1)} ms, ratio ${ratio.toFixed(2)}${verdict}`;
 }
