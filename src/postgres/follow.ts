@@ -28,7 +28,7 @@ import {
   type Refused,
   refuse,
 } from "./outcome.ts";
-import type { Patience } from "./poll.ts";
+import { type Patience, pollFor } from "./poll.ts";
 import { observePosition, type PositionLook } from "./position.ts";
 import { readWritePosition } from "./promote.ts";
 import { giveBackRestoreCommand, heldUpReason, isHeldUp } from "./quiesce.ts";
@@ -245,7 +245,7 @@ async function readSender(
 export type Settlement = { readonly done: true; readonly notes: readonly SettleNote[] } | Refused;
 
 /** Makes the new upstream the setting itself, and gives a quiesced restore_command back. The receiver starts anew for
- * it, so whether the standby follows is to be seen again afterwards. */
+ * it, so whether the standby follows is to be seen again afterwards: the receiver of before has ended by then. */
 export async function settle(
   session: Session,
   upstream: Address,
@@ -255,15 +255,25 @@ export async function settle(
   const settled = settleConninfo(look.primaryConninfo ?? "", upstream);
   if (!settled.ok) return refuse("setting-out-of-reach", settled.message);
   const from = look.primaryConninfo ?? "";
-  const changed = await changeSettings(
-    session,
-    from === settled.value ? [] : [{ name: "primary_conninfo", from, to: settled.value }],
-    patience,
-  );
-  if (!changed.done) return changed;
+  if (from !== settled.value) {
+    const change = { name: "primary_conninfo", from, to: settled.value } as const;
+    const changed = await changeSettings(session, [change], patience);
+    if (!changed.done) return changed;
+    if (look.receiver !== null) await untilReceiverEnds(session, look.receiver.pid, patience);
+  }
   const given = await giveBackRestoreCommand(session, patience);
   if (!given.done) return given;
   return { done: true, notes: settled.notes };
+}
+
+/** It streams on from the same address until the startup process has taken the new setting, which one that is held up does
+ * not do. The one after it may find its slot still in use, and then waits a whole wal_retrieve_retry_interval. */
+async function untilReceiverEnds(session: Session, pid: number, patience: Patience): Promise<void> {
+  const isOver = async (): Promise<true | null> => {
+    const look = await observePosition(session);
+    return look.receiver?.pid !== pid || isHeldUp(look) ? true : null;
+  };
+  await pollFor(isOver, { ...patience, everyMs: 2 });
 }
 
 /** Whether a primary_conninfo names this upstream, as settled: without a mark. */

@@ -54,7 +54,7 @@ const settingsSql = /* sql */ `
 /** The functions behind the views are three times cheaper to plan, and hide the same from the same roles. */
 export const receiverSql = /* sql */ `
 (SELECT json_build_object(
-   'status', status, 'receivedTimeline', received_tli::text, 'senderHost', sender_host,
+   'pid', pid::text, 'status', status, 'receivedTimeline', received_tli::text, 'senderHost', sender_host,
    'senderPort', sender_port::text, 'slotName', slot_name,
    'lastMessageAgeMs', (extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000)::text)
  FROM pg_stat_get_wal_receiver() WHERE pid IS NOT NULL)`;

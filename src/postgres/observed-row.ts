@@ -62,6 +62,7 @@ export function readReceiver(row: Row): WalReceiver | null {
   const receiver = JSON.parse(text) as Row;
   const age = numberOf(receiver, "lastMessageAgeMs");
   return {
+    pid: numberOf(receiver, "pid") ?? 0,
     // Without pg_read_all_stats only the process id is shown.
     status: textOf(receiver, "status") ?? "unknown",
     receivedTimeline: timelineOf(receiver, "receivedTimeline"),

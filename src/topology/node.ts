@@ -95,6 +95,7 @@ export interface BlockingSession {
 
 /** A row of pg_stat_wal_receiver. Its mere existence says that a receiver process runs, not that anything arrives. */
 export interface WalReceiver {
+  readonly pid: number;
   readonly status: string;
   readonly receivedTimeline: TimelineId | null;
   readonly senderHost: string | null;

@@ -81,6 +81,38 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await level(cluster, "n1", "n3");
   });
 
+  test("has settled once the receiver of before has ended", async () => {
+    const upstream = nodeOf(cluster, "n2").replication;
+    await pointAt(n3, { upstream, slotName: "n3", purpose: "follow" });
+    await follows(n3, n2);
+    const before = (await observePosition(n3)).receiver?.pid;
+    const startup = Number(
+      await valueOf(
+        cluster,
+        "n3",
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'",
+      ),
+    );
+    const settled = vi.fn();
+    process.kill(startup, "SIGSTOP");
+    const settling = settle(n3, upstream, patience).then(settled);
+    try {
+      await using onlooker = await open(cluster.server("n3").conninfo);
+      await untilHolds(() => settleHolds(onlooker, upstream));
+      // The setting is in force, the slot is used, the address is the same: it looks like following.
+      for (let looks = 0; looks < 50; looks += 1) {
+        expect(await followState(onlooker, n2, anySlot)).toMatchObject({ holds: true });
+      }
+      expect(settled).not.toHaveBeenCalled();
+    } finally {
+      process.kill(startup, "SIGCONT");
+    }
+    await settling;
+    expect(settled).toHaveBeenCalledWith(expect.objectContaining({ done: true }));
+    expect((await observePosition(n3)).receiver?.pid).not.toBe(before);
+    await follows(n3, n2);
+  });
+
   test("takes a repoint back to the very value", async () => {
     const shown = await valueOf(cluster, "n3", "SHOW primary_conninfo");
     const before = autoConf(cluster.server("n3"));

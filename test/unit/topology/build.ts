@@ -49,6 +49,7 @@ export function address(host: string, port = 5432): Address {
 
 export function receiver(from: string | null, changes: Partial<WalReceiver> = {}): WalReceiver {
   return {
+    pid: 101,
     status: "streaming",
     receivedTimeline: null,
     senderHost: from,
