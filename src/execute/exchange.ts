@@ -18,6 +18,7 @@ import { buildStructure } from "../topology/topology.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import { compareHeld, formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
+import { restNudge } from "./intake.ts";
 import type { Memory } from "./memory.ts";
 import { type Holding, NotDone, type Performer, Unfinished } from "./performer.ts";
 import { makeToldSlot, releaseForGood, settleSlots } from "./told-slots.ts";
@@ -228,7 +229,8 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
         return giveBack(step.node, { world, memory });
       }
       mustFinish(await quiesce(node, { blockers: "keep", timeoutMs: world.remainingMs() }));
-      await waitFor(() => quiesceHolds(node), world, { pollMs: 2 });
+      const nudge = { everyMs: restNudge.everyMs, push: () => restNudge.push(node) };
+      await waitFor(() => quiesceHolds(node), world, { pollMs: 2, nudge });
     },
 
     /** A source that did not have the slot before shall not keep it. */

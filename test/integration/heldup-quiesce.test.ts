@@ -113,6 +113,27 @@ describe.each(testMajors)("held-up replay, PostgreSQL %d", (major) => {
     await level();
   });
 
+  test("a startup process that is late is woken until it comes to rest", async () => {
+    const n3 = cluster.server("n3");
+    const [startup = ""] = await sql(
+      n3,
+      "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'",
+    );
+    const loads = new Set<string | undefined>();
+    process.kill(Number(startup), "SIGSTOP");
+    const quiescing = operator.change("quiesce", "n3");
+    try {
+      // The change itself takes two, and there was one before.
+      const load = async () => loads.add((await sql(n3, "SELECT pg_conf_load_time()"))[0]).size;
+      await expect.poll(load, { timeout: 15_000, interval: 5 }).toBeGreaterThan(5);
+    } finally {
+      process.kill(Number(startup), "SIGCONT");
+    }
+    expect((await quiescing).status).toBe(0);
+    expect((await operator.change("unquiesce", "n3")).status).toBe(0);
+    await level();
+  });
+
   test("a pause, also one under which somebody set the mark", async () => {
     const n3 = cluster.server("n3");
     await sql(n3, "SELECT pg_wal_replay_pause()");

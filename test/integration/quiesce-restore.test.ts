@@ -14,7 +14,7 @@ import {
 import { open } from "../support/access.ts";
 import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
 import { level, reach, run, valueOf } from "../support/observing.ts";
-import { autoConf, has, patience, still, untilHolds } from "../support/quieting.ts";
+import { autoConf, has, patience, still, untilStill } from "../support/quieting.ts";
 
 const keep = { ...patience, blockers: "keep" } as const;
 
@@ -113,7 +113,7 @@ describe.each(testMajors.filter((major) => major >= 14))("PostgreSQL %d", (major
     expect(await quiesceHolds(n2)).toMatchObject({ holds: false });
     rmSync(join(archive, "slow"));
     rmSync(join(archive, "began"));
-    await untilHolds(() => quiesceHolds(n2));
+    await untilStill(n2);
     const resting = await has(n2);
     const primary = await valueOf(cluster, "n1", "SELECT pg_current_wal_lsn()");
     // One segment was in flight; two more are in the archive and stay there.

@@ -11,7 +11,7 @@ import type { Session } from "../../src/postgres/session.ts";
 import { open } from "../support/access.ts";
 import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
 import { level, reach, run, valueOf } from "../support/observing.ts";
-import { autoConf, has, linesOf, patience, still, untilHolds } from "../support/quieting.ts";
+import { autoConf, has, linesOf, patience, still, untilStill } from "../support/quieting.ts";
 
 const keep = { ...patience, blockers: "keep" } as const;
 
@@ -66,7 +66,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       expect(await has(n2)).toBe(resting);
     }
     // The startup process tries for a receiver again and again, in vain: between two attempts it rests.
-    await untilHolds(() => quiesceHolds(n2));
+    await untilStill(n2);
     // Named and proven again, not marked again.
     const marked = autoConf(server);
     await still(n2);
@@ -162,7 +162,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await quiesceHolds(n2)).toMatchObject({ holds: false, hopeless: true });
     expect(await quiesce(n2, keep)).toMatchObject({ done: false });
     await run(cluster, "n2", "SELECT pg_wal_replay_resume()");
-    await untilHolds(() => quiesceHolds(n2));
+    await untilStill(n2);
     expect(await unquiesce(n2, patience)).toEqual({ done: true });
     expect(await valueOf(cluster, "n2", "SHOW primary_conninfo")).toBe(value);
     await level(cluster, "n1", "n2");
@@ -183,7 +183,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     });
     expect(autoConf(cluster.server("n2"))).toBe(before);
     expect(await quiesce(n2, { ...patience, blockers: "end" })).toEqual({ done: true });
-    await untilHolds(() => quiesceHolds(n2));
+    await untilStill(n2);
     await expect(reader.query("SELECT 1")).rejects.toThrow();
     expect(await bystander.query("SELECT 1 AS one")).toEqual([{ one: "1" }]);
     await unquiesce(n2, patience);
@@ -283,7 +283,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await run(cluster, "n1", "INSERT INTO public.t SELECT generate_series(1, 500)");
     await run(cluster, "n2", "SELECT pg_wal_replay_resume()");
     await expect.poll(async () => (await observePosition(n2)).replay).toBe("running");
-    await untilHolds(() => quiesceHolds(n2));
+    await untilStill(n2);
     expect(await has(n2)).toBe(resting);
     await unquiesce(n2, patience);
     await level(cluster, "n1", "n2");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { followState, pointAt, settle } from "../../src/postgres/follow.ts";
 import { promote } from "../../src/postgres/promote.ts";
-import { quiesce, quiesceHolds, unquiesce } from "../../src/postgres/quiesce.ts";
+import { quiesce, unquiesce } from "../../src/postgres/quiesce.ts";
 import type { Session } from "../../src/postgres/session.ts";
 import {
   alterSystem,
@@ -21,7 +21,7 @@ import { ensureSlot } from "../../src/postgres/slots.ts";
 import { letIn, open } from "../support/access.ts";
 import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
 import { level, nodeOf, reach, run, valueOf } from "../support/observing.ts";
-import { autoConf, linesOf, patience, untilHolds } from "../support/quieting.ts";
+import { autoConf, linesOf, patience, untilHolds, untilStill } from "../support/quieting.ts";
 
 const keep = { ...patience, blockers: "keep" } as const;
 
@@ -185,7 +185,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await cluster.server("n1").kill();
     for (const session of [low2, low3]) {
       expect(await quiesce(session, keep)).toEqual({ done: true });
-      await untilHolds(() => quiesceHolds(session));
+      await untilStill(session);
     }
     const upstream = nodeOf(cluster, "n2").replication;
     expect(await ensureSlot(low2, "n3")).toMatchObject({ done: true });

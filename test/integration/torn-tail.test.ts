@@ -8,7 +8,6 @@ import { markRepointed } from "../../src/conninfo/override.ts";
 import { followState, pointAt } from "../../src/postgres/follow.ts";
 import { observePosition } from "../../src/postgres/position.ts";
 import { promote } from "../../src/postgres/promote.ts";
-import { quiesceHolds } from "../../src/postgres/quiesce.ts";
 import type { Session } from "../../src/postgres/session.ts";
 import { alterSystem, reload } from "../../src/postgres/settings.ts";
 import { ensureSlot } from "../../src/postgres/slots.ts";
@@ -18,7 +17,7 @@ import { filesToSetAside, isStranded } from "../../src/wal/torn-tail.ts";
 import { open } from "../support/access.ts";
 import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
 import { nodeOf, reach, run } from "../support/observing.ts";
-import { patience, still, untilHolds } from "../support/quieting.ts";
+import { patience, still, untilHolds, untilStill } from "../support/quieting.ts";
 
 const segmentSize = defaultSegmentSize;
 const standbys = ["n2", "n3", "n4"] as const;
@@ -118,12 +117,12 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await cluster.server("n3").log()).toMatch(/PANIC.*could not open file/);
 
     // The other one was left still: it is alive, and would be in the same place.
-    await untilHolds(() => quiesceHolds(n4));
+    await untilStill(n4);
     // Told beforehand, and not made to read it: without its torn end it lets nobody in until it streams.
     const told = markRepointed((await observePosition(n4)).primaryConninfo ?? "", upstream);
     if (!told.ok) throw new Error(told.message);
     await alterSystem(n4, "primary_conninfo", told.value);
-    await untilHolds(() => quiesceHolds(n4));
+    await untilStill(n4);
     expect(await heal(cluster.server("n4"), switchpoint)).not.toEqual([]);
     await follows(cluster, "n4", n2);
 

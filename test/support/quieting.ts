@@ -6,6 +6,7 @@ import { expect, vi } from "vitest";
 import type { Held } from "../../src/postgres/outcome.ts";
 import { quiesce, quiesceHolds } from "../../src/postgres/quiesce.ts";
 import type { Session } from "../../src/postgres/session.ts";
+import { reload } from "../../src/postgres/settings.ts";
 import type { TestServer } from "./cluster.ts";
 
 export const patience = { timeoutMs: 10_000 };
@@ -25,7 +26,17 @@ export async function untilHolds(held: () => Promise<Held>, timeout = 20_000): P
 /** Brings a node to rest, and says what it has. */
 export async function still(session: Session): Promise<string> {
   expect(await quiesce(session, { ...patience, blockers: "keep" })).toEqual({ done: true });
-  return untilHolds(() => quiesceHolds(session));
+  return untilStill(session);
+}
+
+/** Says what a node has that was told to rest. A postmaster before 16 may need waking. */
+export function untilStill(session: Session): Promise<string> {
+  let looks = 0;
+  return untilHolds(async () => {
+    looks += 1;
+    if (looks % 25 === 0) await reload(session);
+    return quiesceHolds(session);
+  });
 }
 
 export function autoConf(server: TestServer): string {
