@@ -165,11 +165,11 @@ export function alarmsIn(report: CliReport): readonly string[] {
     .map(({ code, node }) => (node === null ? code : `${code} ${node}`));
 }
 
-/** The steps of a report as `state command`, without the program's name. */
-export function stepsIn({ steps }: CliReport): readonly string[] {
-  return (steps ?? []).map(
-    ({ state, commandLine }) => `${state} ${commandLine.replace(/^remaster /, "")}`,
-  );
+/** The steps of a report as `state command`, without the program's name; why there are none, where there are none. */
+export function stepsIn(report: CliReport): readonly string[] {
+  const { steps, summary } = report;
+  if (steps === undefined) return [`${summary}: ${alarmsIn(report).join(", ")}`];
+  return steps.map(({ state, commandLine }) => `${state} ${commandLine.replace(/^remaster /, "")}`);
 }
 
 function passwordsOf({ directory }: TestCluster): readonly string[] {
