@@ -29,6 +29,18 @@ export async function observeTopology(context: Context): Promise<Topology> {
   return buildTopology(config.name, await context.observe(), { accept: acceptTimeline });
 }
 
+/** The same with some of its nodes looked at anew. */
+export async function lookAgainAt(
+  topology: Topology,
+  names: readonly string[],
+  context: Context,
+): Promise<Topology> {
+  const looks = new Map((await context.observe(names)).map((node) => [node.name, node]));
+  const nodes = [...topology.nodes.values()].map((node) => looks.get(node.name) ?? node);
+  const { acceptTimeline } = context.options;
+  return buildTopology(topology.cluster, nodes, { accept: acceptTimeline });
+}
+
 /** What an operator took upon himself for the whole of a run holds for each command of its script. */
 function overrideWords({ options }: Context): readonly string[] {
   const { acceptTimeline, overrideManager } = options;

@@ -1,11 +1,13 @@
 // `remaster repoint`: give standbys another upstream, and see that they follow it.
 
 import { UsageError } from "../errors.ts";
-import { planRepoint } from "../plan/repoint.ts";
+import type { Decision } from "../plan/plan.ts";
+import { planRepoint, type RepointRequest } from "../plan/repoint.ts";
 import type { Report } from "../plan/report.ts";
+import { reachedNode } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { acceptBlockedCommits } from "./blocked-commits.ts";
-import { runChange } from "./change.ts";
+import { lookAgainAt, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import {
   argumentValues,
@@ -63,6 +65,37 @@ export const repoint: VerbDefinition = {
   run: runRepoint,
 };
 
+/** How long an upstream may take to get what a standby had when both were looked at, milliseconds. */
+const catchUpMs = 3_000;
+
+function isBehindAlone(decision: Decision): boolean {
+  if (decision.kind !== "refused") return false;
+  return decision.findings.every(({ code }) => code === "ahead-of-upstream");
+}
+
+function getsMore(topology: Topology, name: string): boolean {
+  const node = reachedNode(topology, name);
+  return node?.role === "primary" || node?.receiver?.status === "streaming";
+}
+
+/** Servers that go on are seen at different moments: an upstream that gets more itself is looked at until it has what the
+ * standbys had. */
+async function decidePatiently(
+  topology: Topology,
+  request: RepointRequest,
+  context: Context,
+): Promise<Decision> {
+  const until = context.now() + catchUpMs;
+  let seen = topology;
+  for (;;) {
+    const decision = planRepoint(seen, request);
+    const isOver = context.now() >= until || context.remainingMs() === 0;
+    if (!isBehindAlone(decision) || !getsMore(seen, request.to) || isOver) return decision;
+    await context.pause(5);
+    seen = await lookAgainAt(seen, [request.to], context);
+  }
+}
+
 async function runRepoint(input: Input, context: Context): Promise<Report> {
   const nodes = argumentValues(input, "node");
   const to = optionText(input, "to") ?? "";
@@ -76,6 +109,8 @@ async function runRepoint(input: Input, context: Context): Promise<Report> {
   await checkNodeNames(context, nodes);
   await checkNodeNames(context, [to]);
   const until = optionSet(input, "no-wait") ? "set" : "follow";
+  const acceptBlocked = optionSet(input, acceptBlockedCommits.flag);
+  const request = { nodes, all, to, until, acceptBlockedCommits: acceptBlocked } as const;
   const followers = (topology: Topology): string =>
     [...topology.edges.values()]
       .filter((edge) => edge.upstream === to && edge.streaming)
@@ -83,14 +118,7 @@ async function runRepoint(input: Input, context: Context): Promise<Report> {
       .join(", ");
   const change = {
     verb: "repoint",
-    decide: (topology: Topology) =>
-      planRepoint(topology, {
-        nodes,
-        all,
-        to,
-        until,
-        acceptBlockedCommits: optionSet(input, acceptBlockedCommits.flag),
-      }),
+    decide: (topology: Topology) => decidePatiently(topology, request, context),
     holds: (topology: Topology) =>
       until === "set"
         ? `told of ${to}: ${all ? "all" : nodes.join(", ")}`

@@ -3,6 +3,7 @@
 
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { markQuiesced } from "../../src/conninfo/override.ts";
 import { parseConninfo } from "../../src/conninfo/parse.ts";
@@ -116,6 +117,34 @@ describe.each(testMajors)("repoint, PostgreSQL %d", (major) => {
     expect(allSettings(cluster)).toEqual(before);
     expect(await slotsOf(cluster, ["n1", "n2", "n3", "n4"])).toEqual(slots);
   }
+
+  test("is not refused for what was written between two looks", async () => {
+    const writer = new Client(server("n1").clientConfig());
+    await writer.connect();
+    await writer.query("CREATE TABLE busy (n int)");
+    const stop = new AbortController();
+    const writing = (async () => {
+      while (!stop.signal.aborted) {
+        await writer.query("INSERT INTO busy SELECT generate_series(1, 50)");
+      }
+    })();
+    try {
+      for (let round = 0; round < 8; round += 1) {
+        for (const [node = "", to = ""] of [
+          ["n2", "n1"],
+          ["n3", "n2"],
+        ]) {
+          const { status, report } = await operator.ask("repoint", node, "--to", to, "--dry-run");
+          expect([status, alarmsIn(report)]).toEqual([0, []]);
+        }
+      }
+    } finally {
+      stop.abort();
+      await writing;
+      await writer.query("DROP TABLE busy");
+      await writer.end();
+    }
+  });
 
   test("keeps what still makes sense of a keyword string and of a URI, on an idle cluster", async () => {
     const { port = "", passfile = "", ...own } = await conninfoOf(server("n3"));
