@@ -3,8 +3,8 @@
 // every slot that was made for the node and is there still: nothing else would tell that slot from one of somebody else's.
 // A value with those marks is always composed anew: none is put upon a mark that it replaces.
 
-import { keepingAnswers } from "./known.ts";
 import type { Address } from "./conninfo.ts";
+import { keepingAnswers } from "./known.ts";
 import {
   type Layer,
   type Overridden,

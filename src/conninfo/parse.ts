@@ -2,9 +2,9 @@
 // Touches no environment and no file, and its messages name places, never values: after a mistake
 // anything in the text may be part of a password. Source: conninfo_parse in fe-connect.c, same in 13 to 18.
 
-import { keepingAnswers } from "./known.ts";
 import type { Conninfo } from "./conninfo.ts";
 import { isKeyword, isSecretKeyword, unknownWord } from "./keywords.ts";
+import { keepingAnswers } from "./known.ts";
 import { isUri, parseUri } from "./uri.ts";
 
 /** What a text turned out to be: parameters, or a one-line message without any of its values. */

@@ -4,14 +4,14 @@
 
 import type { Address } from "../conninfo/conninfo.ts";
 import { readMarks } from "../conninfo/override.ts";
-import { sameAddress } from "../topology/edges.ts";
-import type { RepointStep } from "../plan/step.ts";
 import type { SettleNote } from "../conninfo/settle.ts";
+import type { RepointStep } from "../plan/step.ts";
 import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
-import type { SlotEnsured } from "../postgres/slots.ts";
 import { reload, reloadAll } from "../postgres/settings.ts";
+import type { SlotEnsured } from "../postgres/slots.ts";
+import { sameAddress } from "../topology/edges.ts";
 import type { Observation } from "../topology/node.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
