@@ -306,11 +306,7 @@ describe("what is loaded", () => {
   });
 
   test("completion loads the parsers and no driver", async () => {
-    expect(await packagesOf("completion bash")).toEqual(["chalk", "commander"]);
-    expect(await packagesOf(`completion nodes -f ${down()}`)).toEqual([
-      "chalk",
-      "commander",
-      "smol-toml",
-    ]);
+    expect(await packagesOf("completion bash")).toEqual(["commander"]);
+    expect(await packagesOf(`completion nodes -f ${down()}`)).toEqual(["commander", "smol-toml"]);
   });
 });
