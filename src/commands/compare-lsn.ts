@@ -1,7 +1,7 @@
 // `remaster compare-lsn`: who is farthest ahead, who would lead, what would have to be exchanged. Changes nothing.
 
 import type { Report } from "../plan/report.ts";
-import { type Ranking, rankCandidates } from "../topology/candidates.ts";
+import { type RankedNode, type Ranking, rankCandidates } from "../topology/candidates.ts";
 import { acceptTimelineOption } from "./accept-timeline.ts";
 import { observeTopology } from "./change.ts";
 import type { Context } from "./context.ts";
@@ -49,11 +49,19 @@ function summarize({ candidate, ahead, exchange }: Ranking): string {
   return `candidate: ${candidate}, after an exchange of ${exchange.bytes.toString()} bytes from ${ahead ?? exchange.from}`;
 }
 
+/** Farthest first; of equal ones the better candidate, as they stood. What cannot be compared comes last. */
+function byPosition(a: RankedNode, b: RankedNode): number {
+  const behind = ({ bytesBehind, relation }: RankedNode): number =>
+    bytesBehind === null || relation === "diverged" ? Infinity : Number(bytesBehind);
+  return behind(a) === behind(b) ? 0 : behind(a) - behind(b);
+}
+
 async function runCompareLsn(input: Input, context: Context): Promise<Report> {
   const to = optionText(input, "to");
   if (to !== null) await checkNodeNames(context, [to]);
   const topology = await observeTopology(context);
-  const comparison = rankCandidates(topology, to === null ? {} : { to });
+  const ranking = rankCandidates(topology, to === null ? {} : { to });
+  const comparison = { ...ranking, ranking: ranking.ranking.toSorted(byPosition) };
   const anyone = [...topology.nodes.values()].some((node) => node.reachable);
   const answer = comparison.candidate === null ? "no" : "done";
   return {

@@ -36,7 +36,7 @@ export const promotePerformer: Performer<PromoteStep> = {
     const session = await world.session(step.node);
     // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
     const [released, back, rival] = await Promise.all([
-      giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() }),
+      giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() / 2 }),
       findReturned(world),
       findRival(step, world),
     ]);

@@ -6,7 +6,7 @@
 import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
-import type { ReachedNode } from "../topology/node.ts";
+import type { Observation, ReachedNode } from "../topology/node.ts";
 import { streamsFrom, type Topology } from "../topology/topology.ts";
 import {
   checkChangeable,
@@ -17,6 +17,7 @@ import {
   presumedPrimaries,
 } from "./checks.ts";
 import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
+import { physicalSlotName } from "../topology/slot-name.ts";
 import { foreseeTorn, isTornFor } from "../topology/torn.ts";
 import { checkNotAsked, checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import { findUnfollowing } from "./following.ts";
@@ -27,12 +28,18 @@ import {
   lessGivenUp,
   rankFor,
 } from "./given-up.ts";
-import { acceptedLoss, checkLoss, checkMinority, judgeLoss } from "./loss.ts";
+import { acceptedLoss, checkLoss, checkMinority, judgeLoss, mayLose } from "./loss.ts";
 import { checkVouched, findStilled, stopStage, tellOfStilled } from "./vouching.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
-import { checkFit, type FitAcceptance, type Pairing, tellOfFit } from "./settings-fit.ts";
+import {
+  checkFit,
+  type FitAcceptance,
+  overridable,
+  type Pairing,
+  tellOfFit,
+} from "./settings-fit.ts";
 import {
   findingsOn,
   findMovable,
@@ -108,6 +115,8 @@ interface Composition {
   readonly stilled: readonly string[];
   /** True: what others have beyond the candidate cannot be brought to it, and is given up. */
   readonly lossy: boolean;
+  /** True: the promotion has to be told that loss is accepted. */
+  readonly lossAccepted: boolean;
 }
 
 function isTold(topology: Topology, node: ReachedNode, candidate: string): boolean {
@@ -126,12 +135,19 @@ function leftBehind(topology: Topology, except: readonly string[], hint: (node: 
   });
 }
 
+/** A node out of reach that may have been the primary before this one: there was one before, and it is not known as a
+ * standby of this one by its slot. */
+function mayHaveLed(node: Observation, { timeline, slots }: ReachedNode): boolean {
+  const own = [node.name, physicalSlotName(node.name, null)];
+  return !node.reachable && timeline !== 1 && !slots.some((slot) => own.includes(slot.slotName));
+}
+
 /** A node leads already: what is left is to bring those to it that do not follow yet, and to clear marks away. Where no
  * node is lost and no mark is left there was no failover: then the primary that answers is not gone. */
 function finish(topology: Topology, primary: ReachedNode, request: FailoverRequest): Decision {
   const { name } = primary;
   const siblings = standbysOf(topology);
-  const lost = [...topology.nodes.values()].some((node) => !node.reachable);
+  const lost = [...topology.nodes.values()].some((node) => mayHaveLed(node, primary));
   const unfinished = [primary, ...siblings].some(isMarked);
   const wanted = request.to === null || request.to === name;
   const { able, findings } = findMovable(topology, primary);
@@ -218,14 +234,18 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   if (blocked !== null) return blocked;
   const { name } = candidate;
   const lost = findGivenUp(topology, ranking);
-  const { able: movable, findings } = findMovable(topology, candidate);
+  const { able: movable, findings: unmoved } = findMovable(topology, candidate);
   const able = movable.filter((node) => !lost.nodes.includes(node.name));
   const { candidateTorn, torn } = foreseeTorn(candidate, able);
   const moves = movesOf(topology, able, { candidate: name, torn });
   const goesOn = name === pending && ranking.exchange === null ? "promotion" : "anew";
   const pairing = pairingOf(candidate, moves);
   const fit = request.fit ?? nothingAccepted;
-  const misfit = refuseOn(checkFit(pairing, fit));
+  const isFixed = ({ code }: Finding): boolean => code === "target-timeline-fixed";
+  const misfit = refuseOn([
+    ...checkFit(pairing, fit),
+    ...(fit.strandedStandbys ? [] : unmoved.filter(isFixed).map(overridable)),
+  ]);
   if (misfit !== null) return misfit;
   return decidePlan("failover", topology, {
     stages: [
@@ -236,6 +256,7 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
         candidateTorn,
         stilled,
         lossy: lost.findings.length > 0,
+        lossAccepted: lost.findings.length > 0 || mayLose(guarantee),
       }),
     ],
     noReturn: "promote",
@@ -244,7 +265,7 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       ...acceptedLoss(guarantee),
       ...lost.findings,
       ...tellOfStilled(topology, stilled),
-      ...findings,
+      ...unmoved,
       ...findingsOn(topology, moves),
       ...tellOfFit(pairing, fit),
       ...leftBehind(
@@ -274,10 +295,10 @@ function composeStages(
   name: string,
   composition: Composition,
 ): readonly Stage[] {
-  const { moves, goesOn, candidateTorn, lossy } = composition;
+  const { moves, goesOn, candidateTorn, lossy, lossAccepted } = composition;
   const required = { required: true };
   const exchange = planned(topology, { verb: "exchange", node: name, from: null }, required);
-  const given = lossy ? { acceptDataLoss: true as const } : {};
+  const given = lossAccepted ? { acceptDataLoss: true as const } : {};
   const promote = planned(
     topology,
     { verb: "promote", node: name, require: null, ...given },

@@ -210,6 +210,13 @@ function missingText({ missing, hiding, away, primary }: Sides): string {
   return `every standby was reached${down}${held}`;
 }
 
+/** Commits waited for somebody; whoever that was, he may have what nobody else has. */
+function waitedFor(proof: Proof, primary: SeenPrimary | null): boolean | null {
+  if (proof.kind === "asynchronous") return false;
+  const names = primary?.synchronousStandbyNames ?? null;
+  return names === null ? null : names.trim() !== "";
+}
+
 /** What holds of acknowledged commits, from what is reached now and what was seen before. */
 export function judgeLoss(evidence: Evidence): Guarantee {
   const { topology } = evidence;
@@ -223,6 +230,7 @@ export function judgeLoss(evidence: Evidence): Guarantee {
     primary: primary?.node ?? null,
     observedAt: primary?.observedAt ?? null,
     distanceBytes,
+    synchronous: proof === null ? null : waitedFor(proof, primary),
     unreached: [...missing, ...hiding],
     confirmers: null,
   };
@@ -243,15 +251,19 @@ export function judgeLoss(evidence: Evidence): Guarantee {
   return { ...base, kind: "unproven", basis };
 }
 
-/** Refuses where somebody out of reach may have what would be lost. Where every standby was reached nothing better is to
- * be had, and the operator's word that the primary is dead says as much. */
+/** Refuses where somebody out of reach may have what would be lost. Where every standby was reached, and commits are not
+ * known to have waited for one, nothing better is to be had: the operator's word that the primary is dead says as much. */
 export function checkLoss(
   guarantee: Guarantee,
   request: { readonly acceptDataLoss: boolean },
 ): Finding[] {
   if (request.acceptDataLoss || !mayLose(guarantee)) return [];
   const { unreached, basis } = guarantee;
-  const hint = `bring ${list(unreached)} back (where replay is held up, let it go on), or give up what only it may have with --accept-data-loss`;
+  const first =
+    unreached.length === 0
+      ? "see what else confirms commits"
+      : `bring ${list(unreached)} back (where replay is held up, let it go on)`;
+  const hint = `${first}, or give up what only it may have with --accept-data-loss`;
   if (guarantee.kind === "ahead-unreachable") {
     return [problem("more-was-seen", unreached[0] ?? null, { message: basis, hint })];
   }
@@ -259,8 +271,9 @@ export function checkLoss(
   return [problem("loss-not-excluded", unreached[0] ?? null, { message, hint })];
 }
 
-export function mayLose({ kind, unreached }: Guarantee): boolean {
-  return kind === "ahead-unreachable" || (kind === "unproven" && unreached.length > 0);
+export function mayLose({ kind, unreached, synchronous }: Guarantee): boolean {
+  if (kind !== "unproven") return kind === "ahead-unreachable";
+  return unreached.length > 0 || synchronous === true;
 }
 
 /** The side of a partition that has fewer standbys is likely the wrong one: the others may follow a primary that lives. */

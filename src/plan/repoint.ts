@@ -96,6 +96,16 @@ function chosen(topology: Topology, request: RepointRequest): readonly Observati
   );
 }
 
+function tellOfLate({ name, replay }: ReachedNode, to: string): Finding {
+  return {
+    code: "replay-held-up",
+    severity: "warning",
+    node: name,
+    message: `replay on ${name} is ${replay}: it is told of ${to}, and follows once it has replayed`,
+    hint: `then \`remaster repoint ${name} --to ${to}\` settles the setting`,
+  };
+}
+
 export function planRepoint(topology: Topology, request: RepointRequest): Decision {
   const to = observationOf(topology, request.to);
   const observations = chosen(topology, request);
@@ -126,20 +136,31 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
     ]),
   ]);
   if (refusal !== null) return refusal;
+  const late = request.until === "set" ? [] : nodes.filter((node) => node.replay !== "running");
   const steps = nodes.map((node) =>
     planned(
       topology,
-      { verb: "repoint", node: node.name, to: to.name, until: request.until },
+      {
+        verb: "repoint",
+        node: node.name,
+        to: to.name,
+        until: late.includes(node) ? "set" : request.until,
+      },
       { required: true },
     ),
   );
-  const left = request.until === "set" ? null : leftSlots(topology, nodes, to.name);
+  const followers = nodes.filter((node) => !late.includes(node));
+  const left = request.until === "set" ? null : leftSlots(topology, followers, to.name);
   return decidePlan("repoint", topology, {
     stages: [
       ...stage(`have them stream from ${to.name}`, steps),
       ...stage("let go of the slots that they leave behind", left?.steps ?? []),
     ],
     noReturn: "drop-slot",
-    findings: [...tellOfLimits(pairing), ...(left?.findings ?? [])],
+    findings: [
+      ...tellOfLimits(pairing),
+      ...late.map((node) => tellOfLate(node, to.name)),
+      ...(left?.findings ?? []),
+    ],
   });
 }

@@ -139,7 +139,7 @@ export function tellOfFit(pairing: Pairing, accepted: FitAcceptance): Finding[] 
   return told.map((finding) => ({ ...finding, severity: "warning" }));
 }
 
-function overridable(finding: Finding): Finding {
+export function overridable(finding: Finding): Finding {
   const { hint = "choose another candidate with --to" } = finding;
   return { ...finding, hint: `${hint}; or --accept-stranded-standbys` };
 }

@@ -12,7 +12,6 @@ import {
 } from "../conninfo/override.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { endBlockers } from "./blockers.ts";
-import { isConflictWait } from "./observed-row.ts";
 import {
   type Acted,
   acted,
@@ -32,7 +31,10 @@ import {
   changeSettings,
   reloadAll,
   restoreSystem,
+  notTaken,
+  reload,
   settingObstacles,
+  takeBackSettings,
 } from "./settings.ts";
 
 export interface QuiesceOptions extends Patience {
@@ -168,8 +170,9 @@ export function judgeQuiesce(look: PositionLook): Held {
   }
   const wait = look.startupWait ?? "";
   if (wait === restingWait) return holds(positionText(look));
-  // Held up without a receiver: it will have taken the new settings before it asks for WAL again.
-  if (isHeldUp(look) && (isConflictWait(wait) || wait !== "")) {
+  // Held up without a receiver: it will have taken the new settings before it asks for WAL again. A pause that was only
+  // asked for holds nothing up yet, a restore_command that runs least of all.
+  if (look.replay !== "running") {
     return holds(`${positionText(look)}; ${heldUpReason(look)}`);
   }
   return notYet(`its startup process is at work (${wait === "" ? "no wait" : wait})`);
@@ -184,12 +187,7 @@ function positionText(look: PositionLook): string {
 
 /** Takes the quiesce marks away and has every process told. What a dead operator left unloaded is seen as well. */
 export async function unquiesce(session: Session, patience: Patience): Promise<Acted> {
-  if (!(await reloadAll(session, patience)))
-    return refuse(
-      "setting-out-of-reach",
-      "the server was not seen to take its configuration files: time was up, or one of them holds an error",
-      "see pg_file_settings",
-    );
+  if (!(await reloadAll(session, patience))) return notTaken;
   const look = await observePosition(session);
   const conninfo = readMarks(look.primaryConninfo ?? "");
   const restore = readRestoreMark(look.restoreCommand ?? "");
@@ -225,7 +223,13 @@ export async function giveBackRestoreCommand(session: Session, patience: Patienc
   const restore = readRestoreMark(look.restoreCommand ?? "");
   if (!restore.quiesced) return acted;
   const result = await restoreSystem(session, "restore_command", restore.base);
-  if (!result.done) return result;
-  await reloadAll(session, patience);
-  return acted;
+  if (!result.done || (await reloadAll(session, patience))) return result;
+  const change = {
+    name: "restore_command",
+    from: look.restoreCommand ?? "",
+    to: restore.base,
+  } as const;
+  const taken = await takeBackSettings(session, [change], notTaken);
+  await reload(session);
+  return taken;
 }

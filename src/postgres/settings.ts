@@ -123,6 +123,13 @@ async function alter(session: Session, name: ChangeableSetting, sql: string): Pr
   }
 }
 
+/** A reload that was not seen through. */
+export const notTaken = refuse(
+  "setting-out-of-reach",
+  "the server was not seen to take its configuration files: time was up, or one of them holds an error",
+  "see pg_file_settings",
+);
+
 export interface Change {
   readonly name: ChangeableSetting;
   /** The running value, without which the change could not be taken back. */
@@ -139,12 +146,7 @@ export async function changeSettings(
 ): Promise<Acted> {
   const written = await writeSettings(session, changes);
   if (!written.done || (await reloadAll(session, patience))) return written;
-  const refused = refuse(
-    "setting-out-of-reach",
-    "the server was not seen to take its configuration files: time was up, or one of them holds an error",
-    "see pg_file_settings",
-  );
-  const taken = await takeBackSettings(session, changes, refused);
+  const taken = await takeBackSettings(session, changes, notTaken);
   // The reload that was asked for may come late, and would leave in force what was taken back.
   await reload(session);
   return taken;

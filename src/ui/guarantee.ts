@@ -1,6 +1,7 @@
 // What a failover promises about acknowledged commits, for people: the promise on a line, then on what it rests.
 
 import type { Guarantee } from "../plan/guarantee.ts";
+import { mayLose } from "../plan/loss.ts";
 import { fold, type Line, line, span, type Style } from "./line.ts";
 import type { Look } from "./look.ts";
 
@@ -15,14 +16,14 @@ export function renderGuarantee(guarantee: Guarantee, look: Look): readonly Line
   ];
 }
 
-function promiseOf({ kind, unreached }: Guarantee): {
+function promiseOf(guarantee: Guarantee): {
   readonly text: string;
   readonly style: Style;
 } {
-  if (kind === "proven") {
+  if (guarantee.kind === "proven") {
     return { text: "guarantee: no acknowledged commit can be missing", style: "good" };
   }
-  if (kind === "unproven" && unreached.length === 0) {
+  if (!mayLose(guarantee)) {
     const text =
       "guarantee: all that any standby on its line has; what only the old primary had is lost";
     return { text, style: "plain" };

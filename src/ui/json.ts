@@ -91,6 +91,7 @@ function guaranteeJson(guarantee: Guarantee): JsonObject {
     primary: guarantee.primary,
     observedAt: observedAt === null ? null : new Date(observedAt).toISOString(),
     distanceBytes: distanceBytes?.toString() ?? null,
+    synchronous: guarantee.synchronous,
     unreached: guarantee.unreached,
     confirmers: guarantee.confirmers,
   };

@@ -2,7 +2,15 @@
 // standbys, which must be left alone.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -14,7 +22,7 @@ import {
 import { open } from "../support/access.ts";
 import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
 import { level, reach, run, valueOf } from "../support/observing.ts";
-import { autoConf, has, patience, still, untilStill } from "../support/quieting.ts";
+import { autoConf, has, linesOf, patience, still, untilStill } from "../support/quieting.ts";
 
 const keep = { ...patience, blockers: "keep" } as const;
 
@@ -101,6 +109,26 @@ describe.each(testMajors.filter((major) => major >= 14))("PostgreSQL %d", (major
     await level(cluster, "n1", "n2");
   });
 
+  test("is given back to a candidate that is seen to take it, or not at all", async () => {
+    await setRestore(restoreCommand());
+    await using n2 = await open(cluster.server("n2").conninfo);
+    await still(n2);
+    const marked = autoConf(cluster.server("n2"));
+    const broken = join(cluster.server("n2").dataDir, "postgresql.conf");
+    const whole = readFileSync(broken, "utf8");
+    writeFileSync(broken, `${whole}\nno such line\n`);
+    expect(await giveBackRestoreCommand(n2, { timeoutMs: 300 })).toMatchObject({
+      done: false,
+      refusal: { code: "setting-out-of-reach" },
+    });
+    expect(linesOf(autoConf(cluster.server("n2")))).toEqual(linesOf(marked));
+    writeFileSync(broken, whole);
+    expect(await giveBackRestoreCommand(n2, patience)).toEqual({ done: true });
+    expect(await valueOf(cluster, "n2", "SHOW restore_command")).toBe(restoreCommand());
+    await unquiesce(n2, patience);
+    await level(cluster, "n1", "n2");
+  });
+
   test("waits for a restore in flight, and lets no other begin", async () => {
     await setRestore(restoreCommand());
     writeFileSync(join(archive, "slow"), "");
@@ -110,7 +138,10 @@ describe.each(testMajors.filter((major) => major >= 14))("PostgreSQL %d", (major
     await expect.poll(() => existsSync(join(archive, "began")), { timeout: 20_000 }).toBe(true);
     expect(await quiesce(n2, keep)).toEqual({ done: true });
     expect(await quiesceHolds(n2)).toMatchObject({ holds: false });
+    // A pause that is only asked for stops no restore.
+    await run(cluster, "n2", "SELECT pg_wal_replay_pause()");
     expect(await quiesceHolds(n2)).toMatchObject({ holds: false });
+    await run(cluster, "n2", "SELECT pg_wal_replay_resume()");
     rmSync(join(archive, "slow"));
     rmSync(join(archive, "began"));
     await untilStill(n2);

@@ -146,6 +146,28 @@ describe.each(testMajors)("repoint, PostgreSQL %d", (major) => {
     }
   });
 
+  test("tells one whose replay is held up, and takes nothing back", async () => {
+    const n3 = server("n3");
+    await sql(n3, "SELECT pg_wal_replay_pause()");
+    await sql(server("n1"), "INSERT INTO rows VALUES (-1)");
+    await untilSees(cluster, ["n3"], {
+      statement: "SELECT pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()",
+      value: "true",
+    });
+    const told = await operator.change("repoint", "n3", "n4", "--to", "n2");
+    expect(stepsIn(told.report)).toEqual([
+      "done repoint n3 --to n2 --no-wait",
+      "done repoint n4 --to n2",
+    ]);
+    expect([told.status, alarmsIn(told.report)]).toEqual([0, ["replay-held-up n3"]]);
+    await sql(n3, "SELECT pg_wal_replay_resume()", "SELECT pg_reload_conf()");
+    const settled = await operator.change("repoint", "n3", "--to", "n2");
+    expect([settled.status, stepsIn(settled.report)]).toEqual([0, ["done repoint n3 --to n2"]]);
+    expect(await edges()).toEqual({ n2: "n1", n3: "n2", n4: "n2" });
+    expect((await operator.change("repoint", "n3", "n4", "--to", "n1")).status).toBe(0);
+    await sql(server("n1"), "DELETE FROM rows WHERE n = -1");
+  });
+
   test("keeps what still makes sense of a keyword string and of a URI, on an idle cluster", async () => {
     const { port = "", passfile = "", ...own } = await conninfoOf(server("n3"));
     await setConninfo(

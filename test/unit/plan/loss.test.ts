@@ -134,6 +134,28 @@ describe("the guarantee", () => {
     });
   });
 
+  test.each([
+    ["somebody had to confirm who is in no topology file", { names: "n5" }],
+    [
+      "who confirmed has less than it had",
+      { names: "n2", standbys: { ...both, n2: "1@0/5800000" } },
+    ],
+  ])("synchronous and not proven, with every standby reached: refused, as %s", (_why, before) => {
+    const nodes = [dead, orphan("n2", "1@0/5000000"), orphan("n3", "1@0/5000000")];
+    const lastSeen = seen({ standbys: both, ...before });
+    expect(refusals(decide(nodes, lastSeen))).toEqual(["loss-not-excluded"]);
+    const accepted = decide(nodes, lastSeen, { acceptDataLoss: true });
+    expect(guaranteeOf(accepted)).toMatchObject({
+      kind: "unproven",
+      synchronous: true,
+      unreached: [],
+    });
+    const steps = accepted.kind === "plan" ? accepted.plan.stages.flatMap((one) => one.steps) : [];
+    expect(steps.find(({ step }) => step.verb === "promote")?.step).toMatchObject({
+      acceptDataLoss: true,
+    });
+  });
+
   test("a standby's own copy of the setting proves nothing", () => {
     const settings = { synchronous_standby_names: setting("n2") };
     const standby = reached({

@@ -126,12 +126,16 @@ describe("a failover foresees", () => {
     );
   });
 
-  test("who cannot follow to a new timeline, and leaves it alone", () => {
-    const decision = failOver([
+  test("who cannot follow to a new timeline, and leaves it alone where that is accepted", () => {
+    const nodes = [
       orphan("n2"),
       orphan("n3", { recovery_target_timeline: "current" }),
       orphan("n4"),
-    ]);
+    ];
+    const refused = failOver(nodes);
+    expect(brief(refused)).toEqual(["refused", "problem target-timeline-fixed n3"]);
+    expect(messageOf(refused)?.hint).toContain("; or --accept-stranded-standbys");
+    const decision = failOver(nodes, { strandedStandbys: true });
     expect(brief(decision)).toEqual(["plan", "problem target-timeline-fixed n3"]);
     const steps = decision.kind === "plan" ? decision.plan.stages.flatMap((one) => one.steps) : [];
     expect(steps.filter(({ step }) => step.node === "n3")).toEqual([]);

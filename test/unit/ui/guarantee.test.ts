@@ -12,14 +12,16 @@ const proven: Guarantee = {
   primary: "n1",
   observedAt: 0,
   distanceBytes: 0n,
+  synchronous: true,
   unreached: [],
   confirmers: ["n2"],
 };
 
 test.each<[Partial<Guarantee>, string]>([
   [{}, "guarantee: no acknowledged commit can be missing"],
+  [{ kind: "unproven" }, "no guarantee: acknowledged commits may be lost"],
   [
-    { kind: "unproven" },
+    { kind: "unproven", synchronous: false },
     "guarantee: all that any standby on its line has; what only the old primary had is lost",
   ],
   [{ kind: "unproven", unreached: ["n3"] }, "no guarantee: acknowledged commits may be lost"],

@@ -111,6 +111,7 @@ const guarantee = z.strictObject({
   primary: nullable(z.string()),
   observedAt: nullable(time),
   distanceBytes: nullable(bigNumber),
+  synchronous: nullable(z.boolean()),
   unreached: z.array(z.string()),
   confirmers: nullable(z.array(z.string())),
 });

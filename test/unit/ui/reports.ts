@@ -157,6 +157,7 @@ export const reports = {
           "n1 had synchronous_standby_names = 'n2, n3' when it was seen 12 s ago, and every standby that could have confirmed was reached",
         primary: "n1",
         observedAt: 1_700_000_000_000,
+        synchronous: true,
         distanceBytes: 0n,
         unreached: [],
         confirmers: ["n2", "n3"],
