@@ -1,8 +1,9 @@
 // What performers share: turning the postgres room's answers into the loop's, and waiting inside an act that has parts.
 
+import { LockLost } from "../postgres/cluster-lock.ts";
 import type { Acted } from "../postgres/outcome.ts";
 import { nextPause } from "../postgres/poll.ts";
-import { type Holding, NotDone } from "./performer.ts";
+import { type Holding, NotDone, Unfinished } from "./performer.ts";
 import type { World } from "./world.ts";
 
 /** Throws NotDone where nothing was changed. */
@@ -13,6 +14,13 @@ export function mustAct(result: Acted): void {
 /** Throws where a part of an act that had begun was refused. */
 export function mustFinish(result: Acted): void {
   if (!result.done) throw new Error(result.refusal.message);
+}
+
+/** A look that failed (a lost connection, say) is asked again; what was thrown to end the act ends it. */
+function notYet(error: unknown): Holding {
+  const isFinal = [NotDone, Unfinished, LockLost].some((kind) => error instanceof kind);
+  if (isFinal) throw error;
+  return { holds: false, why: error instanceof Error ? error.message : String(error) };
 }
 
 /** Polls a look until it holds; throws with its reason when time is up, the run is interrupted, or it never will. */
@@ -27,14 +35,14 @@ export async function waitFor(
   const began = world.now();
   let nudgedAt = began;
   for (;;) {
-    const found = await look();
+    const found = await look().catch(notYet);
     if (found.holds) return;
     if (found.hopeless === true || world.signal.aborted || world.remainingMs() === 0) {
       throw new Error(found.why);
     }
     if (options.nudge !== undefined && world.now() - nudgedAt >= options.nudge.everyMs) {
       nudgedAt = world.now();
-      await options.nudge.push();
+      await options.nudge.push().catch(notYet);
     }
     const pauseMs = nextPause(options.pollMs, world.now() - began);
     await world.pause(Math.min(pauseMs, world.remainingMs()));

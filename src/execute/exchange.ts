@@ -107,6 +107,8 @@ async function findLack(step: ExchangeStep, run: Run): Promise<Lack> {
 
 /** By ancestry, among those that let us in now; and those that did when the run began, if they had more. */
 async function lookForLack(step: ExchangeStep, { world, memory }: Run): Promise<Lack> {
+  // A connection that was lost is opened again, or says why not.
+  await world.session(step.node);
   for (const { name } of world.config.nodes) {
     const seen = memory.seen.has(name) ? null : world.lastSeen(name);
     if (seen?.reachable === true && seen.role === "standby") memory.seen.set(name, seen);
@@ -163,12 +165,12 @@ async function checkThere(source: string, world: World): Promise<void> {
 }
 
 async function untilLevel(
-  session: Session,
+  node: string,
   target: { readonly lsn: Lsn; readonly source: string },
   world: World,
 ): Promise<void> {
   const look = async (): Promise<Holding> => {
-    const has = await received(session);
+    const has = await received(await world.session(node));
     if (has !== null && has >= target.lsn) return { holds: true, detail: null };
     const held = has === null ? "nothing" : formatLsn(has);
     const why = `it has ${held} of the ${formatLsn(target.lsn)} that ${target.source} has`;
@@ -176,7 +178,7 @@ async function untilLevel(
   };
   const push = async (): Promise<void> => {
     await checkThere(target.source, world);
-    await reload(session);
+    await reload(await world.session(node));
   };
   await waitFor(look, world, { pollMs: 2, nudge: { everyMs: 50, push } });
 }
@@ -189,9 +191,10 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
       const { source, position, missing, busy } = await findLack(step, { world, memory });
       if (missing !== null) return { holds: false, why: missingText(missing), hopeless: true };
       if (busy !== null) return { holds: false, why: busyText(busy) };
-      return source === null
-        ? { holds: true, detail: position }
-        : { holds: false, why: `${step.node} lacks what ${source} has` };
+      if (source !== null) return { holds: false, why: `${step.node} lacks what ${source} has` };
+      return memory.led.has(step.node)
+        ? { holds: false, why: `${step.node} is still led to where it got it from` }
+        : { holds: true, detail: position };
     },
 
     async act(step, world) {
@@ -214,6 +217,7 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
             );
       const upstream = nodeConfig(world, name).replication;
       const wasTold = look !== before;
+      memory.led.add(step.node);
       const pointed = await pointAt(node, {
         upstream,
         slotName,
@@ -222,15 +226,13 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
         ...(wasTold || memory.changeable.has(step.node) ? { settings: "checked" } : {}),
       });
       if (!pointed.done && wasTold) throw new Unfinished(pointed.refusal.message);
+      if (!pointed.done) memory.led.delete(step.node);
       mustAct(pointed);
       if (pointed.done) memory.pointings.set(step.node, pointed.before);
-      await untilLevel(node, { lsn: target, source: name }, world);
-      if (!readMarks(before.primaryConninfo ?? "").quiesced) {
-        return giveBack(step.node, { world, memory });
-      }
-      mustFinish(await quiesce(node, { blockers: "keep", timeoutMs: world.remainingMs() }));
-      const nudge = { everyMs: restNudge.everyMs, push: () => restNudge.push(node) };
-      await waitFor(() => quiesceHolds(node), world, { pollMs: 2, nudge });
+      await untilLevel(step.node, { lsn: target, source: name }, world);
+      if (readMarks(before.primaryConninfo ?? "").quiesced) await restAgain(step.node, world);
+      else await giveBack(step.node, { world, memory });
+      memory.led.delete(step.node);
     },
 
     /** A source that did not have the slot before shall not keep it. */
@@ -242,6 +244,21 @@ export function createExchangePerformer(memory: Memory): Performer<ExchangeStep>
       await settleSlots(node, look, { world, memory });
     },
   };
+}
+
+/** What came may have held its replay up for a moment, in which it obeys no setting. */
+async function restAgain(name: string, world: World): Promise<void> {
+  const told = async (): Promise<Holding> => {
+    const timeoutMs = world.remainingMs();
+    const result = await quiesce(await world.session(name), { blockers: "keep", timeoutMs });
+    return result.done
+      ? { holds: true, detail: null }
+      : { holds: false, why: result.refusal.message };
+  };
+  await waitFor(told, world, { pollMs: 5 });
+  const push = async () => restNudge.push(await world.session(name));
+  const nudge = { everyMs: restNudge.everyMs, push };
+  await waitFor(async () => quiesceHolds(await world.session(name)), world, { pollMs: 2, nudge });
 }
 
 /** Its own upstream, and before that what was made for it on the source. */

@@ -6,7 +6,17 @@ import type { Address } from "../conninfo/conninfo.ts";
 import { readMarks } from "../conninfo/override.ts";
 import type { SettleNote } from "../conninfo/settle.ts";
 import type { RepointStep } from "../plan/step.ts";
-import { followState, namesAlone, pointAt, settle, settleHolds } from "../postgres/follow.ts";
+import {
+  followState,
+  isSettledElsewhere,
+  namesAlone,
+  pointAt,
+  pointingUnder,
+  readUpstream,
+  settle,
+  settleHolds,
+  untilReceiverEnds,
+} from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
 import { reload, reloadAll } from "../postgres/settings.ts";
@@ -14,7 +24,9 @@ import type { SlotEnsured } from "../postgres/slots.ts";
 import { sameAddress } from "../topology/edges.ts";
 import type { Observation } from "../topology/node.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
+import type { Lsn } from "../wal/lsn.ts";
 import { mustAct, mustFinish, waitFor } from "./acting.ts";
+import { unsettled } from "./intake.ts";
 import type { Memory } from "./memory.ts";
 import type { Holding, Performer } from "./performer.ts";
 import { makeSlot } from "./slots.ts";
@@ -44,10 +56,23 @@ function isTold({ primaryConninfo }: PositionLook, upstream: Address): boolean {
   return namesAlone(primaryConninfo ?? "", upstream);
 }
 
-async function follows(step: RepointStep, world: World): Promise<Holding> {
+/** What the upstream had when the standby was first found not to follow: under steady writes what it has now stays out of
+ * reach. */
+type Marks = Map<string, Lsn>;
+
+async function follows(step: RepointStep, world: World, marks: Marks): Promise<Holding> {
   const { standby, upstream } = await sessions(step, world);
   const address = nodeConfig(world, step.to).replication;
-  return followState(standby, upstream, { slotName: null, address });
+  const atLeast = marks.get(step.node);
+  const held = await followState(standby, upstream, {
+    slotName: null,
+    address,
+    ...(atLeast === undefined ? {} : { atLeast }),
+  });
+  if (held.holds || atLeast !== undefined) return held;
+  const above = await readUpstream(upstream);
+  if (above !== null) marks.set(step.node, above.lsn);
+  return held;
 }
 
 function hasSlot(seen: Observation | null, slotName: string): boolean {
@@ -80,6 +105,23 @@ async function tell(step: RepointStep, look: PositionLook, { world, memory }: Ru
   }
 }
 
+function isMarkedAnywhere({ primaryConninfo }: PositionLook): boolean {
+  return readMarks(primaryConninfo ?? "").repointing !== null;
+}
+
+/** The receiver that it had may come from the same address, and is not the one that is waited for. */
+async function untilLetGo(
+  { node, until }: RepointStep,
+  { receiver }: PositionLook,
+  world: World,
+): Promise<void> {
+  if (until === "set" || receiver === null) return;
+  await untilReceiverEnds(await world.session(node), receiver.pid, {
+    timeoutMs: world.remainingMs(),
+    signal: world.signal,
+  });
+}
+
 /** What its mark tells of on other nodes goes before the mark does: the standby streams from there no more. */
 async function dropOthers(step: RepointStep, look: PositionLook, world: World): Promise<void> {
   const told = readMarks(look.primaryConninfo ?? "").slotsAt;
@@ -90,6 +132,14 @@ async function dropOthers(step: RepointStep, look: PositionLook, world: World): 
 
 /** What a standby that was seen to stream has shown to be in order. */
 const proven: readonly SettleNote["kind"][] = ["password-file", "certificate-name"];
+
+/** Taken back to the mark that it bore, a node that this run has settled there is told anew. */
+function stillTold(node: string, look: PositionLook, { pointings }: Memory): Holding {
+  const before = pointings.get(node);
+  return before !== undefined && isSettledElsewhere(look, before)
+    ? { holds: false, why: `${node} is settled there` }
+    : { holds: true, detail: null };
+}
 
 async function settleSetting(step: RepointStep, world: World): Promise<void> {
   const session = await world.session(step.node);
@@ -115,6 +165,7 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
     },
   };
   const looks = new Map<string, PositionLook>();
+  const marks: Marks = new Map();
   const lookAt = async (step: RepointStep, world: World): Promise<PositionLook> => {
     const look = await observePosition(await world.session(step.node));
     looks.set(step.node, look);
@@ -139,28 +190,34 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
         return { holds: false, why: `what was written to the files of ${step.node} is not known` };
       }
       const address = nodeConfig(world, step.to).replication;
-      if (!isTold(await lookAt(step, world), address)) {
+      const look = await lookAt(step, world);
+      if (!isTold(look, address)) {
         return { holds: false, why: `${step.node} has not been told of ${step.to}` };
       }
-      if (step.until === "set") return { holds: true, detail: null };
+      if (step.until === "set") return stillTold(step.node, look, memory);
       const session = await world.session(step.node);
       const settled = await settleHolds(session, address);
-      const held = settled.holds ? await follows(step, world) : settled;
+      const held = settled.holds ? await follows(step, world, marks) : settled;
       if (!held.holds || !(await bearsUnloadedMark(session))) return held;
       memory.unsure.add(step.node);
       return { holds: false, why: `the files of ${step.node} bear a mark that is not in force` };
     },
 
     async act(step, world) {
-      const look = await knownLook(step, world);
+      const look = await unsettled(step.node, await knownLook(step, world), { world, memory });
       if (!isTold(look, nodeConfig(world, step.to).replication)) {
         await tell(step, look, { world, memory });
+        await untilLetGo(step, look, world);
       } else if (step.until !== "set" && (look.primarySlotName ?? "") !== "") {
         // Whoever told it may have been cut short before the slot was made.
         mustFinish(await ensureOwnSlot(step, look, { world, memory }));
       }
       if (step.until === "set") return;
-      await waitFor(() => follows(step, world), world, {
+      // What an earlier run told it is taken back to what it named before as well.
+      if (!memory.pointings.has(step.node) && isMarkedAnywhere(look)) {
+        memory.pointings.set(step.node, pointingUnder(look));
+      }
+      await waitFor(() => follows(step, world, marks), world, {
         pollMs: 2,
         nudge: { everyMs: nudge.everyMs, push: () => nudge.push(step, world) },
       });

@@ -8,7 +8,7 @@ import type { ServerControl } from "../host/control.ts";
 import type { Cut, CutOff } from "../host/wal-folder.ts";
 import { quoteWord } from "../plan/command-line.ts";
 import type { HealStep, RepointStep } from "../plan/step.ts";
-import { ensureSlot } from "../postgres/slots.ts";
+import { dropSlot, ensureSlot } from "../postgres/slots.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { walCovers } from "../postgres/wal-files.ts";
 import type { NodeConfig, ReachedNode } from "../topology/node.ts";
@@ -54,18 +54,26 @@ async function examine(step: HealStep, world: World): Promise<Case | null> {
  * touched. */
 async function secureWal({ upstream, standby, node, ends }: Case, world: World): Promise<void> {
   const session = await world.session(upstream.name);
-  if (standby !== null) {
-    const named = settingText(standby, "primary_slot_name");
-    mustAct(await ensureSlot(session, physicalSlotName(node.name, named)));
-  }
   const [end] = ends;
-  if (end === undefined) return;
-  const need = { timeline: upstream.timeline ?? 1, lsn: end.end };
-  const { covered } = await walCovers(session, need);
-  if (covered !== false) return;
-  throw new NotDone(
-    `${upstream.name} no longer has the WAL from ${formatLsn(end.end)} on: ${node.name} must be rebuilt`,
-  );
+  const checkThere = async (): Promise<void> => {
+    if (end === undefined) return;
+    const need = { timeline: upstream.timeline ?? 1, lsn: end.end };
+    if ((await walCovers(session, need)).covered !== false) return;
+    throw new NotDone(
+      `${upstream.name} no longer has the WAL from ${formatLsn(end.end)} on: ${node.name} must be rebuilt`,
+    );
+  };
+  await checkThere();
+  if (standby === null) return;
+  const slotName = physicalSlotName(node.name, settingText(standby, "primary_slot_name"));
+  const slot = await ensureSlot(session, slotName);
+  mustAct(slot);
+  try {
+    await checkThere();
+  } catch (error) {
+    if (slot.done && slot.made) await dropSlot(session, slotName);
+    throw error;
+  }
 }
 
 /** The file in which the cut lies, and where. */

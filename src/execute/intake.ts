@@ -15,12 +15,27 @@ import type { Performer } from "./performer.ts";
 import { dropMadeSlots } from "./slots.ts";
 import { releaseForGood, settleSlots } from "./told-slots.ts";
 import { bearsUnloadedMark } from "./unloaded.ts";
+import type { World } from "./world.ts";
 
 /** The old value is under the mark alone: one that a dead operator settled, and did not load, is gone with the next reload. */
 function rememberPointing(node: string, look: PositionLook, { pointings }: Memory): void {
   const { repointing, exchanging } = readMarks(look.primaryConninfo ?? "");
   if (repointing === null || exchanging || pointings.has(node)) return;
   pointings.set(node, pointingUnder(look));
+}
+
+/** Where this run has settled the node elsewhere, what it named before: that belongs under a mark that the undo puts back. */
+export async function unsettled(
+  node: string,
+  look: PositionLook,
+  { world, memory }: { readonly world: World; readonly memory: Memory },
+): Promise<PositionLook> {
+  const before = memory.pointings.get(node);
+  if (before === undefined || !isSettledElsewhere(look, before)) return look;
+  const session = await world.session(node);
+  mustFinish(await unpoint(session, before, look));
+  await reloadAll(session, { timeoutMs: world.remainingMs() });
+  return observePosition(session);
 }
 
 /** As far as the look shows on which the plan rests: the server would refuse what has changed since. */
@@ -50,9 +65,12 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
     },
 
     async act(step, world) {
-      const look = looks.get(step.node);
+      const session = await world.session(step.node);
+      const seen = looks.get(step.node);
+      const look =
+        seen === undefined ? undefined : await unsettled(step.node, seen, { world, memory });
       memory.unsure.add(step.node);
-      const result = await quiesce(await world.session(step.node), {
+      const result = await quiesce(session, {
         blockers: step.cancelQueries ? "end" : "keep",
         timeoutMs: world.remainingMs(),
         signal: world.signal,

@@ -17,6 +17,8 @@ export interface Memory {
   readonly unsure: Set<string>;
   /** What was seen of nodes when their quiesce was seen to hold: taken once, so that whoever looks again asks the node. */
   readonly resting: Map<string, PositionLook>;
+  /** Nodes that this run leads to a source of WAL, for as long as it takes. */
+  readonly led: Set<string>;
   /** Nodes that this run stopped through their control. */
   readonly stopped: Set<string>;
   /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
@@ -36,6 +38,7 @@ export function createMemory(): Memory {
     seen: new Map(),
     unsure: new Set(),
     resting: new Map(),
+    led: new Set(),
     stopped: new Set(),
     changeable: new Set(),
   };

@@ -12,7 +12,7 @@ import { reload } from "../postgres/settings.ts";
 import { buildStructure } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
-import { NotDone, type Performer } from "./performer.ts";
+import { NotDone, type Performer, Unfinished } from "./performer.ts";
 import { leftText, releaseSlots } from "./told-slots.ts";
 import type { World } from "./world.ts";
 
@@ -34,18 +34,14 @@ export const promotePerformer: Performer<PromoteStep> = {
 
   async act(step, world) {
     const session = await world.session(step.node);
-    // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
-    const [released, back, rival] = await Promise.all([
-      giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() / 2 }),
-      findReturned(world),
-      findRival(step, world),
-    ]);
-    mustAct(released);
+    const [back, rival] = await Promise.all([findReturned(world), findRival(step, world)]);
     if (rival !== null) throw new NotDone(`${rival} was promoted, or is about to be`);
     if (back !== null)
       throw new NotDone(`PostgreSQL answers again at ${back}, which may be the primary`);
+    // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
+    mustAct(await giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() / 2 }));
     const refusal = await requestPromotion(session);
-    if (refusal !== null) throw new NotDone(refusal.message);
+    if (refusal !== null) throw new Unfinished(refusal.message);
   },
 
   /** On a primary the setting rests, but a mark left there would still it when it is a standby again. */

@@ -3,8 +3,9 @@
 // the control, a data directory in which no process works is as good as that: pg_ctl would do nothing there.
 
 import type { StopStep } from "../plan/step.ts";
+import type { Observation } from "../topology/node.ts";
 import type { Memory } from "./memory.ts";
-import { NotDone, type Performer } from "./performer.ts";
+import { NotDone, type Performer, Unfinished } from "./performer.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 /** One that let us in a moment ago is not worth the look. */
@@ -17,6 +18,17 @@ async function wasStopped(step: StopStep, world: World): Promise<boolean> {
     // A data directory that cannot be read: what the act makes of it is what counts.
     return false;
   }
+}
+
+/** A command that failed may have stopped the server all the same, or still do so where its time was up. */
+async function mayHaveStopped(
+  step: StopStep,
+  before: Observation | null,
+  world: World,
+): Promise<boolean> {
+  if (world.remainingMs() === 0) return true;
+  const [seen] = await world.observe([step.node]);
+  return before?.reachable === true && seen?.reachable !== true;
 }
 
 export function createStopPerformer({ stopped }: Memory): Performer<StopStep> {
@@ -36,12 +48,14 @@ export function createStopPerformer({ stopped }: Memory): Performer<StopStep> {
     },
 
     async act(step, world) {
+      const before = world.lastSeen(step.node);
       const control = await world.control(nodeConfig(world, step.node));
       if (control === null) throw new NotDone(`there is no control of ${step.node}`);
       try {
         await control.stop({ timeoutMs: world.remainingMs() });
       } catch (error) {
-        throw new NotDone(error instanceof Error ? error.message : String(error), { cause: error });
+        const Failure = (await mayHaveStopped(step, before, world)) ? Unfinished : NotDone;
+        throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
       }
       stopped.add(step.node);
     },

@@ -148,7 +148,9 @@ export function checkRights(
     promotion: /pg_promote|pg_reload_conf/,
     slots: /^REPLICATION$/,
   }[kind];
-  const lacking = (node.lackingRights ?? []).filter((right) => wanted.test(right));
+  const blind =
+    kind === "settings" ? node.missingRights.filter((right) => right === "pg_monitor") : [];
+  const lacking = [...(node.lackingRights ?? []).filter((right) => wanted.test(right)), ...blind];
   if (lacking.length === 0) return [];
   return [
     problem("missing-right", node.name, {
@@ -249,8 +251,11 @@ export function checkNobodyReceives(
       .map((node) => node.name),
   );
   return reachedNodes(topology).flatMap((node) => {
-    const age = node.receiver?.lastMessageAgeMs ?? null;
-    if (node.role !== "standby" || age === null || age >= options.patienceMs) return [];
+    const { receiver } = node;
+    if (node.role !== "standby" || receiver === null) return [];
+    // Hidden from a role that may not see it, a message may have come this moment.
+    const age = receiver.lastMessageAgeMs;
+    if (age !== null && age >= options.patienceMs) return [];
     const edge = topology.edges.get(node.name);
     const upstream = edge?.upstream ?? null;
     if (
@@ -261,7 +266,10 @@ export function checkNobodyReceives(
     const from = upstream ?? (edge?.address ? formatAddress(edge.address) : "an unknown upstream");
     return [
       problem("still-receiving", node.name, {
-        message: `${node.name} had a message from ${from} ${Math.round(age)} ms ago`,
+        message:
+          age === null
+            ? `${node.name} receives from ${from}, and since when no message came may not be seen by this role`
+            : `${node.name} had a message from ${from} ${Math.round(age)} ms ago`,
         hint: `the primary may live where you cannot see it; stop it, or quiesce ${node.name}`,
       }),
     ];

@@ -31,6 +31,7 @@ import {
 import { acceptedLoss, checkLoss, checkMinority, judgeLoss, mayLose } from "./loss.ts";
 import { checkVouched, findStilled, stopStage, tellOfStilled } from "./vouching.ts";
 import type { Decision, Stage } from "./plan.ts";
+import { checkNothingHidden } from "./promote.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
 import {
@@ -224,6 +225,10 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
     ...checkVouched(topology, request, stilled),
     ...checkMinority(evidence, request),
     ...checkLoss(guarantee, request),
+    // Whoever goes on with a promotion compares no more: what was not there before must show first.
+    ...(candidate.name === pending && !request.acceptDataLoss
+      ? checkNothingHidden(topology, candidate)
+      : []),
   ]);
   if (unsafe !== null) return unsafe;
   const blocked = refuseOn([

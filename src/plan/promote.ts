@@ -3,7 +3,7 @@
 
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
-import { hidesWal } from "../topology/hidden.ts";
+import { hidesWal, mayHoldMore } from "../topology/hidden.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import { standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
@@ -89,15 +89,21 @@ function checkNothingLost(topology: Topology, node: ReachedNode): Finding[] {
 }
 
 /** WAL that another node holds and does not show cannot be compared. */
-function checkNothingHidden(topology: Topology, node: ReachedNode): Finding[] {
+export function checkNothingHidden(topology: Topology, node: ReachedNode): Finding[] {
   return standbysOf(topology)
-    .filter((other) => other.name !== node.name && hidesWal(other))
-    .map(({ name }) =>
-      problem("loss-not-excluded", name, {
-        message: `replay on ${name} is held up since its start, and what it has beyond that does not show`,
-        hint: `let its replay go on, or --accept-data-loss to lose what only ${name} may have`,
-      }),
-    );
+    .filter((other) => other.name !== node.name && mayHoldMore(other))
+    .map((other) => {
+      const { name } = other;
+      const held = hidesWal(other);
+      const what = held
+        ? `replay on ${name} is held up since its start`
+        : `${name} still replays what it had at its start`;
+      const first = held ? "let its replay go on" : "wait until it has";
+      return problem("loss-not-excluded", name, {
+        message: `${what}, and what it has beyond that does not show`,
+        hint: `${first}, or --accept-data-loss to lose what only ${name} may have`,
+      });
+    });
 }
 
 export function checkMayLead(node: ReachedNode): Finding[] {

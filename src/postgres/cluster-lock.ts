@@ -18,7 +18,7 @@ import { formatOwner, type LockOwner } from "./lock-owner.ts";
 import { openPlace, type Place } from "./lock-place.ts";
 import { LockPlaces, type Rivals } from "./lock-places.ts";
 import { type Patience, pollFor } from "./poll.ts";
-import type { Session } from "./session.ts";
+import { ConnectionLost, QueryError, type Session } from "./session.ts";
 
 /** The `remaster lock` that a run belongs to. */
 export interface LockParent {
@@ -172,7 +172,11 @@ export class ClusterLock {
     try {
       await this.#open(name);
     } catch (error) {
-      if (!(error instanceof ConnectFailure) && !(error instanceof LockLost)) throw error;
+      // Who lets us in and then does not answer is away like one who does not.
+      const isAway = [ConnectFailure, LockLost, ConnectionLost, QueryError].some(
+        (kind) => error instanceof kind,
+      );
+      if (!isAway) throw error;
     }
   }
 

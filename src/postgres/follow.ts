@@ -36,6 +36,7 @@ import type { Session } from "./session.ts";
 import {
   type Change,
   changeSettings,
+  conninfoHidden,
   reload,
   resetSystem,
   restoreSystem,
@@ -79,7 +80,8 @@ export interface Target {
 /** Leads the standby to another upstream and slot; the old conninfo stays in place under the mark. */
 export async function pointAt(session: Session, target: Target): Promise<Pointed> {
   const look = target.look ?? (await observePosition(session));
-  const from = { conninfo: look.primaryConninfo ?? "", slotName: look.primarySlotName ?? "" };
+  if (look.primaryConninfo === null) return conninfoHidden;
+  const from = { conninfo: look.primaryConninfo, slotName: look.primarySlotName ?? "" };
   const slotName = target.slotName ?? "";
   const mark = target.purpose === "exchange" ? markExchanging : markRepointed;
   const marked = mark(from.conninfo, target.upstream, {
@@ -252,9 +254,10 @@ export async function settle(
   patience: Patience,
 ): Promise<Settlement> {
   const look = await observePosition(session);
-  const settled = settleConninfo(look.primaryConninfo ?? "", upstream);
+  const from = look.primaryConninfo;
+  if (from === null) return conninfoHidden;
+  const settled = settleConninfo(from, upstream);
   if (!settled.ok) return refuse("setting-out-of-reach", settled.message);
-  const from = look.primaryConninfo ?? "";
   if (from !== settled.value) {
     const change = { name: "primary_conninfo", from, to: settled.value } as const;
     const changed = await changeSettings(session, [change], patience);
@@ -268,7 +271,11 @@ export async function settle(
 
 /** It streams on from the same address until the startup process has taken the new setting, which one that is held up does
  * not do. The one after it may find its slot still in use, and then waits a whole wal_retrieve_retry_interval. */
-async function untilReceiverEnds(session: Session, pid: number, patience: Patience): Promise<void> {
+export async function untilReceiverEnds(
+  session: Session,
+  pid: number,
+  patience: Patience,
+): Promise<void> {
   const isOver = async (): Promise<true | null> => {
     const look = await observePosition(session);
     return look.receiver?.pid !== pid || isHeldUp(look) ? true : null;

@@ -29,6 +29,7 @@ import {
   type Change,
   type ChangeableSetting,
   changeSettings,
+  conninfoHidden,
   reloadAll,
   restoreSystem,
   notTaken,
@@ -69,6 +70,7 @@ export async function quiesce(session: Session, options: QuiesceOptions): Promis
 
 async function whyNotQuiesce(session: Session, look: PositionLook): Promise<Refused | null> {
   if (look.role === "primary") return refuse("not-a-standby", "the node is a primary");
+  if (look.primaryConninfo === null) return conninfoHidden;
   const hasRestore = readRestoreMark(look.restoreCommand ?? "").base !== "";
   if (hasRestore && session.version < 140_000) {
     return refuse(

@@ -123,6 +123,13 @@ async function alter(session: Session, name: ChangeableSetting, sql: string): Pr
   }
 }
 
+/** What cannot be read must not be written over: the old value would be gone. */
+export const conninfoHidden = refuse(
+  "missing-right",
+  "this role may not see primary_conninfo",
+  "GRANT pg_monitor TO the role of remaster, which must inherit its rights",
+);
+
 /** A reload that was not seen through. */
 export const notTaken = refuse(
   "setting-out-of-reach",

@@ -8,7 +8,13 @@ import { type Acted, acted, type Refused, refuse } from "./outcome.ts";
 import type { Patience } from "./poll.ts";
 import type { PositionLook } from "./position.ts";
 import type { Session } from "./session.ts";
-import { changeSettings, reload, settingObstacles, writeSettings } from "./settings.ts";
+import {
+  changeSettings,
+  conninfoHidden,
+  reload,
+  settingObstacles,
+  writeSettings,
+} from "./settings.ts";
 
 /** `look`: with what primary_conninfo is from now on. */
 export type Announced = { readonly done: true; readonly look: PositionLook } | Refused;
@@ -22,7 +28,8 @@ export async function announceSlot(
 ): Promise<Announced> {
   const [refusal] = await settingObstacles(session, ["primary_conninfo"]);
   if (refusal !== undefined) return { done: false, refusal };
-  const from = look.primaryConninfo ?? "";
+  const from = look.primaryConninfo;
+  if (from === null) return conninfoHidden;
   const marked = markSlotMade(from, place);
   if (!marked.ok) return refuse("setting-out-of-reach", marked.message);
   const written = await write(session, from, marked);
