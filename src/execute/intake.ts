@@ -4,6 +4,7 @@
 import { checkSettings } from "../plan/checks.ts";
 import type { QuiesceStep, UnquiesceStep } from "../plan/step.ts";
 import { isSettledElsewhere, pointingUnder, unpoint } from "../postgres/follow.ts";
+import { pollFor } from "../postgres/poll.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import { judgeQuiesce, quiesce, unquiesce, unquiesceHolds } from "../postgres/quiesce.ts";
 import { readMarks } from "../conninfo/override.ts";
@@ -96,6 +97,30 @@ export function createQuiescePerformer(memory: Memory): Performer<QuiesceStep> {
   };
 }
 
+/** What a receiver may need to come back, milliseconds. */
+const comeBackMs = 500;
+
+/** Where there is a primary, its receiver comes back now, and not after wal_retrieve_retry_interval: a first attempt finds the slot
+ * still in use by the connection before. Whether it does is not for the one who took the marks away to prove. */
+async function untilReceives(name: string, world: World): Promise<void> {
+  const leads = ({ name }: { readonly name: string }): boolean => {
+    const seen = world.lastSeen(name);
+    return seen?.reachable === true && seen.role === "primary";
+  };
+  if (!world.config.nodes.some(leads)) return;
+  const session = await world.session(name);
+  let looks = 0;
+  const receives = async (): Promise<true | null> => {
+    const look = await observePosition(session);
+    if (look.role === "primary" || look.receiver?.status === "streaming") return true;
+    looks += 1;
+    if (looks % 6 === 0) await reload(session);
+    return null;
+  };
+  const timeoutMs = Math.min(comeBackMs, world.remainingMs());
+  await pollFor(receives, { timeoutMs, signal: world.signal, everyMs: 5 });
+}
+
 /** Takes away every mark, also that of a repoint which was not settled, and first the slots of which it tells; and, as the
  * undo of a run, what that run has settled. */
 export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceStep> {
@@ -127,6 +152,9 @@ export function createUnquiescePerformer(memory: Memory): Performer<UnquiesceSte
       mustFinish(await unquiesce(session, { timeoutMs: world.remainingMs() }));
     },
 
-    settle: (step, world) => dropMadeSlots(step.node, { world, memory }),
+    async settle({ node }, world) {
+      await dropMadeSlots(node, { world, memory });
+      await untilReceives(node, world);
+    },
   };
 }

@@ -272,6 +272,17 @@ describe.each(testMajors)("repoint, PostgreSQL %d", (major) => {
     expect(allSettings(cluster)).toEqual(before);
     expect(await slotsOf(cluster, ["n2"])).toEqual(slots);
     await expect.poll(edges, { timeout: 15_000 }).toEqual({ n2: "n1", n3: "n1", n4: "n1" });
+
+    // Under a mark that it bore before stands what it named before, also where the run had settled it elsewhere.
+    expect((await operator.change("quiesce", "n4")).status).toBe(0);
+    const marked = allSettings(cluster);
+    const again = await operator.change("repoint", "n3", "n4", "--to", "n2", "--timeout", "3");
+    expect([again.status, stepsIn(again.report)]).toEqual([7, stepsIn(both.report)]);
+    expect(allSettings(cluster)).toEqual(marked);
+    expect(await slotsOf(cluster, ["n2"])).toEqual(slots);
+    expect((await operator.change("unquiesce", "n4")).status).toBe(0);
+    expect(allSettings(cluster)).toEqual(before);
+    await expect.poll(edges, { timeout: 15_000 }).toEqual({ n2: "n1", n3: "n1", n4: "n1" });
     writeFileSync(hba, rules);
     await sql(server("n2"), "SELECT pg_reload_conf()");
   });

@@ -5,7 +5,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
-import { letIn } from "../support/access.ts";
+import { connect } from "../../src/postgres/connect.ts";
+import { pointAt, settle } from "../../src/postgres/follow.ts";
+import { quiesce } from "../../src/postgres/quiesce.ts";
+import { connectOptions, conninfoOf, letIn } from "../support/access.ts";
 import { alarmsIn, changedConfig, nodeIn, type Operator, operatorOf } from "../support/cli.ts";
 import {
   allSettings,
@@ -101,6 +104,32 @@ describe.each(since15)("the printed role, PostgreSQL %d", (major) => {
       // What n4 had there while it was below n3.
       idle: { n3: ["n4"] },
     });
+  });
+
+  test("changes nothing that it may not see", async () => {
+    await using cluster = await startCluster({ major, standbys: 1 });
+    const operator = await madeRole(cluster, major);
+    const { before, n2 } = { before: allSettings(cluster), n2: cluster.server("n2") };
+    await sql(cluster.server("n1"), `REVOKE pg_monitor FROM ${quoted(roleName)}`);
+    const blind = `SELECT NOT pg_has_role('${roleName}', 'pg_monitor', 'USAGE')`;
+    await untilSees(cluster, ["n2"], { statement: blind, value: "true" });
+    for (const words of [["quiesce"], ["repoint", "n2", "--to", "n1"]]) {
+      const { status, report } = await operator.change(...words);
+      expect([words, status, alarmsIn(report)]).toEqual([
+        words,
+        5,
+        expect.arrayContaining(["missing-right n2"]),
+      ]);
+    }
+    const conninfo = { ...conninfoOf(n2.conninfo), user: roleName, passfile: "" };
+    await using session = await connect({ ...conninfo, password }, connectOptions);
+    const hidden = { done: false, refusal: { code: "missing-right" } };
+    const keep = { blockers: "keep", settings: "checked", timeoutMs: 5_000 } as const;
+    expect(await quiesce(session, keep)).toMatchObject(hidden);
+    const upstream = { host: "127.0.0.1", hostaddr: null, port: 1 };
+    expect(await pointAt(session, { upstream, slotName: null })).toMatchObject(hidden);
+    expect(await settle(session, upstream, keep)).toMatchObject(hidden);
+    expect(allSettings(cluster)).toEqual(before);
   });
 
   test("fails over, and heals a torn end of WAL", async () => {

@@ -6,7 +6,15 @@ import { planPromote } from "../../../src/plan/promote.ts";
 import type { Decision } from "../../../src/plan/plan.ts";
 import type { Observation } from "../../../src/topology/node.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
-import { address, history, reached, receiver, setting, unreached } from "../topology/build.ts";
+import {
+  address,
+  history,
+  reached,
+  receiver,
+  setting,
+  slot,
+  unreached,
+} from "../topology/build.ts";
 
 const dead = unreached({ name: "n1", answer: "refused", speaksPostgres: false });
 
@@ -366,6 +374,19 @@ describe("a failover", () => {
     expect(outline(decide(nodes))).toEqual(["already"]);
     expect(outline(decide(nodes, { to: "n2" }))).toEqual(["already"]);
     expect(outline(decide(nodes, { to: "n3" }))).toEqual(["refused: primary-answers n2"]);
+  });
+
+  test("beside a primary that was never failed over to is refused, whoever else is down", () => {
+    const down = unreached({ name: "n3" });
+    const first = reached({ name: "n1", to: ["n2"] });
+    const follower = reached({ name: "n2", from: "n1" });
+    expect(outline(decide([first, follower, down]))).toEqual(["refused: primary-answers n1"]);
+    const later = { at: "2@0/5000100", history: history(2, "1 0/5000000") };
+    const leads = reached({ name: "n1", to: ["n2"], ...later });
+    const behind = reached({ name: "n2", from: "n1", ...later });
+    expect(outline(decide([leads, behind, down]))).toEqual(["already"]);
+    const known = { ...leads, slots: [slot("remaster_n3")] };
+    expect(outline(decide([known, behind, down]))).toEqual(["refused: primary-answers n1"]);
   });
 
   test("does nothing beside two primaries", () => {

@@ -224,6 +224,19 @@ describe("promote", () => {
     expect(outline(accepted)).toBe("promote n2");
   });
 
+  test("refuses while another still replays what it had at its start", () => {
+    const busy = orphan("n3", { receiveLsn: null });
+    expect(decide([dead, orphan("n2"), busy])).toBe("loss-not-excluded n3");
+    const atRest = { receiveLsn: null, startupWait: "Timeout/RecoveryRetrieveRetryInterval" };
+    expect(decide([dead, orphan("n2"), orphan("n3", atRest)])).toBe("promote n2");
+  });
+
+  test("refuses while a receiver may receive, for all that this role may see", () => {
+    const hidden = { status: "unknown", senderHost: null, lastMessageAgeMs: null };
+    const receiving = orphan("n3", { receiver: receiver("n1", hidden) });
+    expect(decide([dead, orphan("n2"), receiving])).toBe("still-receiving n3");
+  });
+
   test("refuses a node that may not lead, or whose replay is held up", () => {
     expect(decide([dead, orphan("n2", { promotable: false })])).toBe("not-promotable n2");
     expect(decide([dead, orphan("n2", { replay: "paused" })])).toContain("replay-held-up n2");
