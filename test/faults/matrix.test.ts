@@ -55,6 +55,7 @@ async function expectTruth(
   const report = JSON.parse(result.stdout) as CliReport;
   expect([0, 5, 7, 8], report.summary).toContain(result.status);
   expect(report.exitCode).toBe(result.status);
+  if (result.status === 0) await expectGoal(cluster, operatorOf(cluster, { desk: "truth" }), story);
   if (result.status === 8) expect(report.next.length).toBeGreaterThan(0);
   if (result.status === 7 || result.status === 5) {
     expect(await stateOf(cluster, story), report.summary).toEqual(before);
