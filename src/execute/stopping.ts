@@ -26,9 +26,10 @@ async function mayHaveStopped(
   before: Observation | null,
   world: World,
 ): Promise<boolean> {
+  if (before?.reachable !== true) return false;
   if (world.remainingMs() === 0) return true;
   const [seen] = await world.observe([step.node]);
-  return before?.reachable === true && seen?.reachable !== true;
+  return seen?.reachable !== true;
 }
 
 export function createStopPerformer({ stopped }: Memory): Performer<StopStep> {
