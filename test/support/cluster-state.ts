@@ -120,6 +120,8 @@ export interface Led {
   readonly idle?: Readonly<Record<string, readonly string[]>>;
 }
 
+let sights = 0;
+
 /** Sees that the node leads on that timeline, that a row written to it now reaches each follower through its upstream, and
  * that nothing of a change is left: no marks, no slots but those that are in use. */
 export async function expectLed(
@@ -128,7 +130,8 @@ export async function expectLed(
   { by, timeline, followers, idle = {} }: Led,
 ): Promise<void> {
   const names = Object.keys(followers);
-  const table = `after_${timeline}`;
+  sights += 1;
+  const table = `after_${sights}`;
   await sql(cluster.server(by), `CREATE TABLE ${table} AS SELECT 1 AS n`);
   await untilSees(cluster, names, {
     statement: `SELECT to_regclass('${table}') IS NOT NULL`,
