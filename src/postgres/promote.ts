@@ -1,38 +1,11 @@
-// Promotes a standby over SQL and sees it done. Decides nothing: whether the node may lead is the caller's to know.
-// pg_promote(false) returns at once. A request that lands between the end of a WAL receiver and the startup process's
-// retry wait sleeps a whole wal_retrieve_retry_interval (5 s); a reload wakes it (13 to 18). A promotion that was
-// asked for cannot be called back: when the time is up its outcome is unknown, not failed.
+// Asks a standby over SQL to promote itself, and tells whether it has. Decides nothing, and waits for nothing: a promotion
+// that was asked for cannot be called back, so when the time is up its outcome is unknown, not failed.
 
 import { type Lsn, parseLsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import { parseTimelineId } from "../wal/timeline.ts";
-import { type Patience, pollFor } from "./poll.ts";
 import { QueryError, type Session } from "./session.ts";
 import type { Refusal } from "./outcome.ts";
-
-export type Promotion =
-  | {
-      readonly kind: "promoted" | "already";
-      /** The new timeline, and where its writes stood when it was seen. */
-      readonly position: Position;
-      readonly ms: number;
-    }
-  | { readonly kind: "refused"; readonly refusal: Refusal }
-  /** Asked for, and not seen to be done: the node may promote itself at any later time. */
-  | { readonly kind: "unknown"; readonly why: string };
-
-const pollMs = 1;
-const nudgeMs = 5;
-
-/** Asks for the promotion and waits until the node takes writes on its new timeline. */
-export async function promote(session: Session, options: Patience): Promise<Promotion> {
-  const began = performance.now();
-  const before = await readWritePosition(session);
-  if (before !== null) return { kind: "already", position: before, ms: 0 };
-  const refusal = await requestPromotion(session);
-  if (refusal !== null) return { kind: "refused", refusal };
-  return awaitPromotion(session, { ...options, began });
-}
 
 /** pg_promote(false): a request only. Null when it was accepted. */
 export async function requestPromotion(session: Session): Promise<Refusal | null> {
@@ -70,40 +43,6 @@ export async function isBeingPromoted(session: Session): Promise<boolean> {
   } catch (error) {
     if (!(error instanceof QueryError)) return false;
     return error.sqlstate === "55000";
-  }
-}
-
-async function awaitPromotion(
-  session: Session,
-  options: Patience & { readonly began: number },
-): Promise<Promotion> {
-  let nudgedAt = performance.now();
-  try {
-    const position = await pollFor(
-      async () => {
-        const found = await readWritePosition(session);
-        if (found === null && performance.now() - nudgedAt >= nudgeMs) {
-          nudgedAt = performance.now();
-          await nudge(session);
-        }
-        return found;
-      },
-      { ...options, everyMs: pollMs },
-    );
-    if (position === null)
-      return { kind: "unknown", why: "the promotion was asked for and is not done yet" };
-    return { kind: "promoted", position, ms: performance.now() - options.began };
-  } catch (error) {
-    return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-/** Without the right to reload the promotion still comes, if later. */
-async function nudge(session: Session): Promise<void> {
-  try {
-    await session.query("SELECT pg_reload_conf()");
-  } catch (error) {
-    if (!(error instanceof QueryError && error.sqlstate === "42501")) throw error;
   }
 }
 

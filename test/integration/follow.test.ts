@@ -12,7 +12,6 @@ import {
 } from "../../src/postgres/follow.ts";
 import { refuse } from "../../src/postgres/outcome.ts";
 import { observePosition } from "../../src/postgres/position.ts";
-import { promote } from "../../src/postgres/promote.ts";
 import { reload } from "../../src/postgres/settings.ts";
 import type { Session } from "../../src/postgres/session.ts";
 import { ensureSlot } from "../../src/postgres/slots.ts";
@@ -20,6 +19,7 @@ import { walCovers } from "../../src/postgres/wal-files.ts";
 import { open } from "../support/access.ts";
 import { startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
 import { level, nodeOf, reach, run, valueOf } from "../support/observing.ts";
+import { lead } from "../support/promoting.ts";
 import { autoConf, linesOf, patience, still, untilHolds } from "../support/quieting.ts";
 
 const anySlot = { slotName: null };
@@ -259,7 +259,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await run(cluster, "n1", "INSERT INTO public.t SELECT generate_series(1, 1000)");
     await level(cluster, "n1", "n3");
     await cluster.server("n1").kill();
-    expect(await promote(n2, { timeoutMs: 20_000 })).toMatchObject({ kind: "promoted" });
+    expect(await lead(n2)).toMatchObject({ timeline: 2 });
     await pointAt(n3, { upstream: toN2, slotName: null, purpose: "follow" });
     const reasons = new Set<string>();
     for (let round = 0; round < 40; round += 1) {

@@ -3,11 +3,13 @@
 import { appendFileSync, chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { promote, readWritePosition } from "../../src/postgres/promote.ts";
+import { readWritePosition, requestPromotion } from "../../src/postgres/promote.ts";
 import { letIn, open } from "../support/access.ts";
+import { alarmsIn, operatorOf } from "../support/cli.ts";
 import { startCluster, testMajors } from "../support/cluster.ts";
 import { level, reach, run, valueOf } from "../support/observing.ts";
-import { patience, still } from "../support/quieting.ts";
+import { promoteAsPlanned } from "../support/promoting.ts";
+import { still } from "../support/quieting.ts";
 
 describe.each(testMajors)("PostgreSQL %d", (major) => {
   test("takes writes on a new timeline, and is promoted once only", async () => {
@@ -18,11 +20,11 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await readWritePosition(n2)).toBeNull();
     await cluster.server("n1").kill();
     await still(n2);
-    const promotion = await promote(n2, { timeoutMs: 20_000 });
-    expect(promotion).toMatchObject({ kind: "promoted", position: { timeline: 2 } });
+    const operator = operatorOf(cluster);
+    expect((await operator.change("promote", "n2")).status).toBe(0);
+    expect(await readWritePosition(n2)).toMatchObject({ timeline: 2 });
     await n2.query("INSERT INTO public.t VALUES (1)");
-    const again = await promote(n2, { timeoutMs: 20_000 });
-    expect(again).toMatchObject({ kind: "already", position: { timeline: 2 } });
+    expect((await operator.change("promote", "n2")).status).toBe(0);
     expect((await reach(cluster, "n2")).timeline).toBe(2);
   });
 
@@ -38,9 +40,9 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await cluster.server("n1").kill();
     // All four, each into another moment of the receiver's end; this test wants no single primary.
     const promotions = await Promise.all(
-      sessions.map((session) => promote(session, { timeoutMs: 30_000 })),
+      sessions.map((session) => promoteAsPlanned(session, 30_000)),
     );
-    expect(promotions.map(({ kind }) => kind)).toEqual(Array(4).fill("promoted"));
+    expect(promotions.map(({ held }) => held)).toEqual(Array(4).fill(true));
     await Promise.all(sessions.map((session) => session.close()));
   });
 
@@ -65,15 +67,16 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     writeFileSync(gate, "");
     await cluster.server("n1").kill();
     // The startup process turns to its restore_command, which hangs.
-    const promotion = await promote(n2, { timeoutMs: 1_500 });
-    expect(promotion.kind).toBe("unknown");
+    const operator = operatorOf(cluster);
+    const late = await operator.change("promote", "n2", "--timeout", "3s");
+    expect([late.status, alarmsIn(late.report)]).toEqual([8, ["promotion-unknown n2"]]);
     expect(await readWritePosition(n2)).toBeNull();
     expect(existsSync(gate)).toBe(true);
     rmSync(gate);
     await expect
       .poll(() => readWritePosition(n2), { timeout: 20_000 })
       .toMatchObject({ timeline: 2 });
-    expect(await promote(n2, patience)).toMatchObject({ kind: "already" });
+    expect((await operator.change("promote", "n2")).status).toBe(0);
   });
 
   test("names the right that is missing, and promotes nobody", async () => {
@@ -84,10 +87,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await using watcher = await open(
       `host=127.0.0.1 port=${cluster.server("n2").port} user=watcher password=w dbname=postgres`,
     );
-    expect(await promote(watcher, patience)).toMatchObject({
-      kind: "refused",
-      refusal: { code: "missing-right" },
-    });
+    expect(await requestPromotion(watcher)).toMatchObject({ code: "missing-right" });
     expect(await valueOf(cluster, "n2", "SELECT pg_is_in_recovery()")).toBe("t");
   });
 });

@@ -6,7 +6,6 @@ import { appendFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { followState, pointAt, settle } from "../../src/postgres/follow.ts";
-import { promote } from "../../src/postgres/promote.ts";
 import { quiesce, unquiesce } from "../../src/postgres/quiesce.ts";
 import type { Session } from "../../src/postgres/session.ts";
 import {
@@ -21,6 +20,7 @@ import { ensureSlot } from "../../src/postgres/slots.ts";
 import { letIn, open } from "../support/access.ts";
 import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
 import { level, nodeOf, reach, run, valueOf } from "../support/observing.ts";
+import { lead } from "../support/promoting.ts";
 import { autoConf, linesOf, patience, untilHolds, untilStill } from "../support/quieting.ts";
 
 const keep = { ...patience, blockers: "keep" } as const;
@@ -191,7 +191,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(await ensureSlot(low2, "n3")).toMatchObject({ done: true });
     const target = { upstream, slotName: "n3", purpose: "follow" } as const;
     expect(await pointAt(low3, target)).toMatchObject({ done: true });
-    expect(await promote(low2, patience)).toMatchObject({ kind: "promoted" });
+    expect(await lead(low2)).toMatchObject({ timeline: 2 });
     await follows(low3, low2);
     expect(await settle(low3, upstream, patience)).toMatchObject({ done: true });
     await follows(low3, low2);

@@ -7,7 +7,6 @@ import { describe, expect, test } from "vitest";
 import { markRepointed } from "../../src/conninfo/override.ts";
 import { followState, pointAt } from "../../src/postgres/follow.ts";
 import { observePosition } from "../../src/postgres/position.ts";
-import { promote } from "../../src/postgres/promote.ts";
 import type { Session } from "../../src/postgres/session.ts";
 import { alterSystem, reload } from "../../src/postgres/settings.ts";
 import { ensureSlot } from "../../src/postgres/slots.ts";
@@ -17,6 +16,7 @@ import { filesToSetAside, isStranded } from "../../src/wal/torn-tail.ts";
 import { open } from "../support/access.ts";
 import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
 import { nodeOf, reach, run } from "../support/observing.ts";
+import { lead } from "../support/promoting.ts";
 import { patience, still, untilHolds, untilStill } from "../support/quieting.ts";
 
 const segmentSize = defaultSegmentSize;
@@ -103,8 +103,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
     await ensureSlot(n2, "n3");
     await ensureSlot(n2, "n4");
-    const promotion = await promote(n2, { timeoutMs: 20_000 });
-    expect(promotion).toMatchObject({ kind: "promoted", position: { timeline: 2 } });
+    expect(await lead(n2)).toMatchObject({ timeline: 2 });
     expect((await reach(cluster, "n2")).history?.ancestors).toEqual([
       { timeline: 1, end: switchpoint },
     ]);
