@@ -55,7 +55,11 @@ async function expectTruth(
   const report = JSON.parse(result.stdout) as CliReport;
   expect([0, 5, 7, 8], report.summary).toContain(result.status);
   expect(report.exitCode).toBe(result.status);
-  if (result.status === 0) await expectGoal(cluster, operatorOf(cluster, { desk: "truth" }), story);
+  // All is as it should be, or what is not is named.
+  const untidy = report.findings.some(({ code }) => ["not-settled", "step-failed"].includes(code));
+  if (result.status === 0 && !untidy) {
+    await expectGoal(cluster, operatorOf(cluster, { desk: "truth" }), story);
+  }
   if (result.status === 8) expect(report.next.length).toBeGreaterThan(0);
   if (result.status === 7 || result.status === 5) {
     expect(await stateOf(cluster, story), report.summary).toEqual(before);
