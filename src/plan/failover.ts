@@ -6,8 +6,8 @@
 import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
-import type { Observation, ReachedNode } from "../topology/node.ts";
-import { streamsFrom, type Topology } from "../topology/topology.ts";
+import type { ReachedNode } from "../topology/node.ts";
+import type { Topology } from "../topology/topology.ts";
 import {
   checkChangeable,
   checkNobodyReceives,
@@ -17,10 +17,9 @@ import {
   presumedPrimaries,
 } from "./checks.ts";
 import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
-import { physicalSlotName } from "../topology/slot-name.ts";
-import { foreseeTorn, isTornFor } from "../topology/torn.ts";
-import { checkNotAsked, checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
-import { findUnfollowing } from "./following.ts";
+import { foreseeTorn } from "../topology/torn.ts";
+import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
+import { finishFailover, leftBehind } from "./finishing.ts";
 import {
   checkLineKept,
   findGivenUp,
@@ -32,7 +31,6 @@ import { acceptedLoss, checkLoss, checkMinority, judgeLoss, mayLose } from "./lo
 import { checkVouched, findStilled, stopStage, tellOfStilled } from "./vouching.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { checkNothingHidden } from "./promote.ts";
-import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
 import {
   checkFit,
@@ -124,72 +122,6 @@ function isTold(topology: Topology, node: ReachedNode, candidate: string): boole
   return node.name === candidate || toldOf(topology, node) !== null;
 }
 
-/** Nodes that a failover leaves behind: a standby among them can be brought to the new primary when it is back. */
-function leftBehind(topology: Topology, except: readonly string[], hint: (node: string) => string) {
-  return [...topology.nodes.values()].flatMap((node): Finding[] => {
-    if (node.reachable || except.includes(node.name)) return [];
-    const { name, reason } = node;
-    const message = `${name} cannot be reached and is left behind: ${reason}`;
-    return [
-      { code: "node-unreachable", severity: "warning", node: name, message, hint: hint(name) },
-    ];
-  });
-}
-
-/** A node out of reach that may have been the primary before this one: there was one before, and it is not known as a
- * standby of this one by its slot. */
-function mayHaveLed(node: Observation, { timeline, slots }: ReachedNode): boolean {
-  const own = [node.name, physicalSlotName(node.name, null)];
-  return !node.reachable && timeline !== 1 && !slots.some((slot) => own.includes(slot.slotName));
-}
-
-/** A node leads already: what is left is to bring those to it that do not follow yet, and to clear marks away. Where no
- * node is lost and no mark is left there was no failover: then the primary that answers is not gone. */
-function finish(topology: Topology, primary: ReachedNode, request: FailoverRequest): Decision {
-  const { name } = primary;
-  const siblings = standbysOf(topology);
-  const lost = [...topology.nodes.values()].some((node) => mayHaveLed(node, primary));
-  const unfinished = [primary, ...siblings].some(isMarked);
-  const wanted = request.to === null || request.to === name;
-  const { able, findings } = findMovable(topology, primary);
-  const leads = request.to === name && findUnfollowing(topology, name).length === 0;
-  if (leads && !unfinished) return { kind: "already", findings };
-  if (!wanted || (!lost && !unfinished)) {
-    return refuseOn(checkPrimaryGone(topology)) ?? { kind: "already", findings };
-  }
-  const { patienceMs } = request;
-  const alone = refuseOn([
-    ...checkNotAsked(topology),
-    ...checkNobodyReceives(topology, { patienceMs, except: [name] }),
-  ]);
-  if (alone !== null) return alone;
-  const torn = new Set(able.filter((node) => isTornFor(node, primary)).map((node) => node.name));
-  const stragglers = movesOf(topology, able, { candidate: name, torn }).filter(
-    ({ node }) => isMarked(node) || !streamsFrom(topology, node.name, name),
-  );
-  const reason = (to: string): string => `have them follow ${to}`;
-  const stages = [
-    ...clearStage(topology, primary),
-    ...repointStages(topology, stragglers, { until: "follow", reason }),
-    ...healStages(topology, stragglers),
-  ];
-  // Which of them was the primary before can no longer be told.
-  const hint = () => "see `remaster status` when it is back";
-  const told = findingsOn(topology, stragglers);
-  const said = [...findings, ...told, ...leftBehind(topology, [], hint)];
-  if (stages.length === 0) return { kind: "already", findings: said };
-  return decidePlan("failover", topology, { stages, findings: said });
-}
-
-/** Marks rest on a primary, and would still it when it is a standby again. */
-function clearStage(topology: Topology, primary: ReachedNode): readonly Stage[] {
-  if (!isMarked(primary)) return [];
-  const step = { verb: "unquiesce", node: primary.name } as const;
-  return stage(`clear away what was left on ${primary.name}`, [
-    planned(topology, step, { required: false }),
-  ]);
-}
-
 export function planFailover(topology: Topology, request: FailoverRequest): Decision {
   const nobody = reachedNodes(topology).length === 0;
   const silence = nobody ? refuseOn([...topology.nodes.values()].flatMap(checkReachable)) : null;
@@ -200,7 +132,7 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
     if (second !== undefined || primary?.reachable !== true) {
       return refuseOn(checkPrimaryGone(topology)) ?? { kind: "already", findings: [] };
     }
-    return finish(topology, primary, request);
+    return finishFailover(topology, primary, request);
   }
   const [pending] = pendingPromotions(topology).filter(
     (name) => reachedNode(topology, name) !== null,
