@@ -12,7 +12,7 @@ import { reload, reloadAll } from "../postgres/settings.ts";
 import type { Observation } from "../topology/node.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
-import type { Performer } from "./performer.ts";
+import { type Performer, Unfinished } from "./performer.ts";
 import { dropMadeSlots } from "./slots.ts";
 import { releaseForGood, settleSlots } from "./told-slots.ts";
 import { bearsUnloadedMark } from "./unloaded.ts";
@@ -35,7 +35,9 @@ export async function unsettled(
   if (before === undefined || !isSettledElsewhere(look, before)) return look;
   const session = await world.session(node);
   mustFinish(await unpoint(session, before, look));
-  await reloadAll(session, { timeoutMs: world.remainingMs() });
+  if (!(await reloadAll(session, { timeoutMs: world.remainingMs() }))) {
+    throw new Unfinished(`${node} was not seen to take its former settings`);
+  }
   return observePosition(session);
 }
 

@@ -12,7 +12,7 @@ import { reload } from "../postgres/settings.ts";
 import { buildStructure } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
-import { NotDone, type Performer, Unfinished } from "./performer.ts";
+import { NotDone, type Performer } from "./performer.ts";
 import { leftText, releaseSlots } from "./told-slots.ts";
 import type { World } from "./world.ts";
 
@@ -41,7 +41,7 @@ export const promotePerformer: Performer<PromoteStep> = {
     // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
     mustAct(await giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() / 2 }));
     const refusal = await requestPromotion(session);
-    if (refusal !== null) throw new Unfinished(refusal.message);
+    if (refusal !== null) throw new NotDone(refusal.message);
   },
 
   /** On a primary the setting rests, but a mark left there would still it when it is a standby again. */

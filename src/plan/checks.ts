@@ -268,9 +268,12 @@ export function checkNobodyReceives(
       problem("still-receiving", node.name, {
         message:
           age === null
-            ? `${node.name} receives from ${from}, and since when no message came may not be seen by this role`
+            ? `${node.name} has a receiver from ${from}, and this role may not see how old its last message is`
             : `${node.name} had a message from ${from} ${Math.round(age)} ms ago`,
-        hint: `the primary may live where you cannot see it; stop it, or quiesce ${node.name}`,
+        hint:
+          age === null
+            ? "GRANT pg_monitor TO the role of remaster"
+            : `the primary may live where you cannot see it; stop it, or quiesce ${node.name}`,
       }),
     ];
   });

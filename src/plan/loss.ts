@@ -261,7 +261,7 @@ export function checkLoss(
   const { unreached, basis } = guarantee;
   const first =
     unreached.length === 0
-      ? "see what else confirms commits"
+      ? "bring back what else confirmed commits"
       : `bring ${list(unreached)} back (where replay is held up, let it go on)`;
   const hint = `${first}, or give up what only it may have with --accept-data-loss`;
   if (guarantee.kind === "ahead-unreachable") {

@@ -30,10 +30,10 @@ import {
   type ChangeableSetting,
   changeSettings,
   conninfoHidden,
-  reloadAll,
-  restoreSystem,
   notTaken,
   reload,
+  reloadAll,
+  restoreSystem,
   settingObstacles,
   takeBackSettings,
 } from "./settings.ts";
