@@ -13,7 +13,8 @@ import {
   webServer,
 } from "../support/strangers.ts";
 
-const options: ConnectOptions = { applicationName: "remaster test", timeoutMs: 1_000 };
+/** More time than connect_timeout has, which is thus the limit that is met. */
+const options: ConnectOptions = { applicationName: "remaster test", timeoutMs: 5_000 };
 
 async function failure(text: string, more: Partial<ConnectOptions> = {}): Promise<ConnectFailure> {
   const parsed = parseConninfo(`user=u dbname=d connect_timeout=1 ${text}`);
@@ -87,8 +88,7 @@ describe.each(modes)("what is no PostgreSQL, sslmode=%s", (mode) => {
     await using server = await blackHole();
     const failed = await failure(`host=127.0.0.1 port=${server.port} sslmode=${mode}`);
     expect(failed).toMatchObject({ answer: "none", speaksPostgres: false });
-    // What is left of the second when the attempt begins.
-    expect(failed.reason).toMatch(/^no answer within (1000|9\d\d) ms$/);
+    expect(failed.reason).toBe("no answer within 1000 ms");
   });
 });
 
