@@ -40,9 +40,11 @@ export async function waitFor(
     if (found.hopeless === true || world.signal.aborted || world.remainingMs() === 0) {
       throw new Error(found.why);
     }
-    if (options.nudge !== undefined && world.now() - nudgedAt >= options.nudge.everyMs) {
-      nudgedAt = world.now();
-      await options.nudge.push().catch(notYet);
+    const now = world.now();
+    const { nudge } = options;
+    if (nudge !== undefined && now - nudgedAt >= nextPause(nudge.everyMs, now - began)) {
+      nudgedAt = now;
+      await nudge.push().catch(notYet);
     }
     const pauseMs = nextPause(options.pollMs, world.now() - began);
     await world.pause(Math.min(pauseMs, world.remainingMs()));

@@ -34,7 +34,7 @@ export interface Performer<S extends Step> {
   holds(step: S, world: World): Promise<Holding>;
   /** Makes the one effect. Never called twice: a connection lost meanwhile means unknown. */
   act(step: S, world: World): Promise<void>;
-  /** A harmless push while waiting (a reload), at most every `everyMs`. */
+  /** A harmless push while waiting (a reload), at most every `everyMs`, and ever more rarely as looks are. */
   readonly nudge?: { readonly everyMs: number; push(step: S, world: World): Promise<void> };
   /** Tidies up once the goal holds (settles a mark, drops a slot). Its failure is a finding, not the step's. */
   settle?(step: S, world: World): Promise<void>;

@@ -37,8 +37,9 @@ export async function waitUntilHolds(step: BoundStep, world: World): Promise<Wai
     if (holding.hopeless === true) return { held: false, reason: "hopeless", why };
     if (world.signal.aborted) return { held: false, reason: "interrupted", why };
     if (world.remainingMs() === 0) return { held: false, reason: "timeout", why };
-    if (step.nudge !== null && world.now() - nudgedAt >= step.nudge.everyMs) {
-      nudgedAt = world.now();
+    const now = world.now();
+    if (step.nudge !== null && now - nudgedAt >= nextPause(step.nudge.everyMs, now - began)) {
+      nudgedAt = now;
       // A nudge only hurries what comes anyway; the next look tells whether the node is still there.
       await step.nudge.push().catch(() => undefined);
     }
