@@ -12,7 +12,7 @@ export const heal: VerbDefinition = {
   summary: "clear a torn end of WAL so that a standby can follow",
   description: [
     "A primary that was killed under bulk writes may leave its standbys with an end of WAL that lies in the middle of a record and reaches into a later segment than the last whole record. Led to the new primary as it is, such a standby ends in a PANIC. A failover foresees that, leaves the standby still, and heals it once the new primary leads.",
-    "Stops the standby through its control, cuts its WAL off where the upstream's line left it (the files as they were are kept in a directory of pg_wal), starts it, points it at the upstream and sees it follow. A standby that is down because of its torn end is taken from there. One whose end is not torn is only pointed at the upstream, without a restart.",
+    "Stops the standby through its control, cuts its WAL off where the upstream's line left it (the files as they were are kept in a directory of pg_wal), starts it, points it at the upstream and sees it follow. A standby that is down is started, without the torn end if its WAL has one. One whose end is not torn is only pointed at the upstream, without a restart.",
     "Needs `control.pg_ctl`, on the machine of the standby: where there is none, the commands to type there are told, and the exit status is 8.",
   ],
   arguments: [

@@ -85,14 +85,16 @@ function cutAt(end: TimelineEntry, segmentSize: bigint): Omit<Cut, "files"> {
   };
 }
 
-/** Cuts the node's log off where the upstream's line left the latest timeline that it has files of. */
-async function cutTail(found: Case, control: ServerControl): Promise<CutOff> {
-  const { node, upstream, ends, segmentSize } = found;
+/** Cuts the node's log off where the upstream's line left the latest timeline that it has files of. Null where it does not reach
+ * that far: one that is down may be so for another reason. */
+async function cutTail(found: Case, control: ServerControl): Promise<CutOff | null> {
+  const { node, upstream, standby, ends, segmentSize } = found;
   const { wal } = control;
   if (wal === null) throw new Error(`there is no pg_ctl of ${node.name}`);
   const names = await wal.list();
   const end = ends.find((entry) => names.includes(cutAt(entry, segmentSize).last));
   if (end === undefined) {
+    if (standby === null) return null;
     throw new Error(`the WAL of ${node.name} does not reach where ${upstream.name} left its line`);
   }
   const files = filesToSetAside(names, { switchpoint: end.end, segmentSize });
@@ -157,7 +159,7 @@ async function restartWithout(found: Case, world: World, control: ServerControl)
     await control.stop({ ...limit, how: "certain" });
     off = await cutTail(found, control);
     await control.start({ ...limit, timeoutMs: world.remainingMs() });
-    noteCut(found, off, world);
+    if (off !== null) noteCut(found, off, world);
   } catch (error) {
     const left = await putBack(found, off, control);
     throw new Unfinished([words(error), ...left].join("; "), { cause: error });

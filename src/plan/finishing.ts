@@ -31,11 +31,24 @@ export function leftBehind(
   });
 }
 
+function hasSlotOn({ slots }: ReachedNode, standby: string): boolean {
+  const own = [standby, physicalSlotName(standby, null)];
+  return slots.some((slot) => own.includes(slot.slotName));
+}
+
 /** A node out of reach that may have been the primary before this one: there was one before, and it is not known as a
  * standby of this one by its slot. */
-function mayHaveLed(node: Observation, { timeline, slots }: ReachedNode): boolean {
-  const own = [node.name, physicalSlotName(node.name, null)];
-  return !node.reachable && timeline !== 1 && !slots.some((slot) => own.includes(slot.slotName));
+function mayHaveLed(node: Observation, primary: ReachedNode): boolean {
+  return !node.reachable && primary.timeline !== 1 && !hasSlotOn(primary, node.name);
+}
+
+/** A standby of this primary may be down because whoever healed it was cut short. Which of the others was the primary before
+ * can no longer be told. */
+function whatNext(topology: Topology, primary: ReachedNode, gone: string): string {
+  const isOurs = topology.nodes.get(gone)?.hasControl === true && hasSlotOn(primary, gone);
+  return isOurs
+    ? `\`remaster heal ${gone} --to ${primary.name}\` starts it, without what its WAL may have too much`
+    : "see `remaster status` when it is back";
 }
 
 /** A node leads already: what is left is to bring those to it that do not follow yet, and to clear marks away. Where no
@@ -50,7 +63,9 @@ export function finishFailover(
   const lost = [...topology.nodes.values()].some((node) => mayHaveLed(node, primary));
   const unfinished = [primary, ...siblings].some(isMarked);
   const wanted = request.to === null || request.to === name;
-  const { able, findings } = findMovable(topology, primary);
+  const { able, findings: unmoved } = findMovable(topology, primary);
+  const behind = leftBehind(topology, [], (gone) => whatNext(topology, primary, gone));
+  const findings = [...unmoved, ...behind];
   const leads = request.to === name && findUnfollowing(topology, name).length === 0;
   if (leads && !unfinished) return { kind: "already", findings };
   if (!wanted || (!lost && !unfinished)) {
@@ -72,10 +87,7 @@ export function finishFailover(
     ...repointStages(topology, stragglers, { until: "follow", reason }),
     ...healStages(topology, stragglers),
   ];
-  // Which of them was the primary before can no longer be told.
-  const hint = () => "see `remaster status` when it is back";
-  const told = findingsOn(topology, stragglers);
-  const said = [...findings, ...told, ...leftBehind(topology, [], hint)];
+  const said = [...findings, ...findingsOn(topology, stragglers)];
   if (stages.length === 0) return { kind: "already", findings: said };
   return decidePlan("failover", topology, { stages, findings: said });
 }

@@ -1,9 +1,10 @@
-// Preloaded into an operator's process: watches what it sends to the servers and strikes at one act, a statement that
-// changes a server. An act is named by node, kind and how many of that kind the node had before: `n2 alter 1`. With
-// FAULT_ACT empty it only writes down the acts, one per line of FAULT_LOG.
+// Preloaded into an operator's process: watches what it sends to the servers, and which commands it runs for them, and
+// strikes at one act, a statement or a command that changes a server. An act is named by node, kind and how many of that kind
+// the node had before: `n2 alter 1`. With FAULT_ACT empty it only writes down the acts, one per line of FAULT_LOG.
 
-import { execFileSync } from "node:child_process";
+import childProcess, { execFileSync } from "node:child_process";
 import { appendFileSync, readdirSync, readFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { Socket } from "node:net";
 
 const { FAULT_ACT: wanted = "", FAULT_KIND: kind = "", FAULT_LOG: log = "" } = process.env;
@@ -28,6 +29,18 @@ const stalled = new WeakSet();
 /** Sockets whose next answer is the last thing that the operator sees. */
 const doomed = new WeakSet();
 
+/** Kinds of commands by their words. */
+const commands = [
+  ["stop", /^(stop|kill)$/],
+  ["start", /^start$/],
+];
+
+function nameAct(node, what) {
+  const key = `${node} ${what}`;
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+  return `${key} ${counts.get(key)}`;
+}
+
 /** The act that these bytes are, or null. */
 function actOf(node, bytes) {
   // Simple queries and parsed statements; everything else only refers to them.
@@ -37,9 +50,16 @@ function actOf(node, bytes) {
   if (found === undefined) return null;
   if (found === "alter") unloaded.add(node);
   if (found === "reload" && !unloaded.delete(node)) return null;
-  const key = `${node} ${found}`;
-  counts.set(key, (counts.get(key) ?? 0) + 1);
-  return `${key} ${counts.get(key)}`;
+  return nameAct(node, found);
+}
+
+/** The act that this command is, or null: it names the node or its data directory. */
+function actOfCommand(words) {
+  const found = commands.find(([, pattern]) => words.some((word) => pattern.test(word)))?.[0];
+  const server = Object.values(servers).find(({ node, dataDir }) =>
+    words.some((word) => word === node || word === dataDir),
+  );
+  return found === undefined || server === undefined ? null : nameAct(server.node, found);
 }
 
 /** The postmaster and its children. */
@@ -109,19 +129,50 @@ function strike(socket, send) {
   return send();
 }
 
+function isStruck(act) {
+  if (act === null) return false;
+  appendFileSync(log, `${act}\n`);
+  if (act !== wanted) return false;
+  appendFileSync(log, "struck\n");
+  return true;
+}
+
 Socket.prototype.write = function (data, ...rest) {
   if (stalled.has(this)) return true;
   const send = () => write.call(this, data, ...rest);
   const server = servers[this.remotePort];
   const act = server !== undefined && Buffer.isBuffer(data) ? actOf(server.node, data) : null;
-  if (act === null) return send();
-  appendFileSync(log, `${act}\n`);
-  if (act !== wanted) return send();
-  appendFileSync(log, "struck\n");
-  return strike(this, send);
+  return isStruck(act) ? strike(this, send) : send();
 };
 
 Socket.prototype.push = function (chunk, ...rest) {
   if (chunk !== null && doomed.has(this)) process.kill(process.pid, "SIGKILL");
   return push.call(this, chunk, ...rest);
 };
+
+const { spawn } = childProcess;
+
+/** Strikes around the running of a command. */
+function strikeCommand(run) {
+  switch (kind) {
+    case "kill-before":
+      process.kill(process.pid, "SIGKILL");
+      return run();
+    case "kill-during":
+      run();
+      process.kill(process.pid, "SIGKILL");
+      break;
+    case "kill-after":
+      return run().once("exit", () => process.kill(process.pid, "SIGKILL"));
+    case "stall":
+      return spawn("sleep", ["1000"], { detached: true });
+  }
+  throw new Error(`no such fault of a command: ${kind}`);
+}
+
+childProcess.spawn = function (file, args, ...rest) {
+  const run = () => spawn.call(this, file, args, ...rest);
+  const words = Array.isArray(args) ? args.flatMap((word) => word.split(" ")) : [];
+  return isStruck(actOfCommand(words)) ? strikeCommand(run) : run();
+};
+syncBuiltinESMExports();

@@ -1,19 +1,23 @@
 // What the fault matrix runs: for each plan the cluster it starts on, the verb, and how the cluster looks when it is done.
 
-import type { Operator } from "../support/cli.ts";
-import { expectLed, makeRows, sql, untilSees, countRows } from "../support/cluster-state.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { countRows, type Led, makeRows, sql, untilSees } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
+import { entryPoint } from "../support/program.ts";
+import { tearTails } from "../support/torn-tail.ts";
 
 export interface Story {
   readonly name: string;
   readonly words: readonly string[];
   /** The end of a run that was given time and whole servers. */
-  readonly goal: (cluster: TestCluster, operator: Operator) => Promise<void>;
+  readonly goal: Led;
   readonly start: (major: number) => Promise<TestCluster>;
   /** What the run may not lose. */
   readonly rows: number;
   /** The nodes that are down from the start. */
   readonly lost: readonly string[];
+  /** The acts that are struck, where not all: the others are those of another story. */
+  readonly acts?: RegExp;
   /** Nodes that get another upstream, one on its own from the other: where one of them is done, no mark leads back. */
   readonly settles?: { readonly nodes: readonly string[]; readonly on: string };
 }
@@ -45,6 +49,24 @@ async function withCascade(major: number): Promise<TestCluster> {
   return cluster;
 }
 
+/** The primary is frozen: only its control can vouch that it stays gone. */
+async function withFrozenPrimary(major: number): Promise<TestCluster> {
+  const cluster = await alive(major);
+  const kill = [process.execPath, entryPoint, "sandbox", "kill", "n1", "--dir", cluster.directory];
+  const text = readFileSync(cluster.configFile, "utf8");
+  const stop = `control.stop = ${JSON.stringify(kill.join(" "))}`;
+  writeFileSync(cluster.configFile, text.replace(/^control\.pg_ctl.*$/m, stop));
+  await cluster.server("n1").freeze();
+  return cluster;
+}
+
+/** The WAL of n4 ends in the middle of a record, which it alone has the beginning of; it may not lead. */
+async function withTornTail(major: number): Promise<TestCluster> {
+  const cluster = await startCluster({ major, settings, notPromotable: ["n4"] });
+  await tearTails(cluster, { n2: "behind", n3: "behind", n4: "torn" });
+  return cluster;
+}
+
 async function alive(major: number): Promise<TestCluster> {
   const cluster = await startCluster({ major, settings });
   await makeRows(cluster, "n1", 100);
@@ -59,12 +81,7 @@ export const stories: readonly Story[] = [
     start: withLaggards,
     rows: 140,
     lost: ["n1"],
-    goal: (cluster, operator) =>
-      expectLed(cluster, operator, {
-        by: "n2",
-        timeline: 2,
-        followers: { n3: "n2", n4: "n2" },
-      }),
+    goal: { by: "n2", timeline: 2, followers: { n3: "n2", n4: "n2" } },
   },
   {
     name: "a failover with a cascade",
@@ -72,12 +89,25 @@ export const stories: readonly Story[] = [
     start: withCascade,
     rows: 100,
     lost: ["n1"],
-    goal: (cluster, operator) =>
-      expectLed(cluster, operator, {
-        by: "n2",
-        timeline: 2,
-        followers: { n3: "n2", n4: "n3" },
-      }),
+    goal: { by: "n2", timeline: 2, followers: { n3: "n2", n4: "n3" } },
+  },
+  {
+    name: "a failover that stops the primary",
+    words: ["failover", "--to", "n2", "--timeout", "8s"],
+    start: withFrozenPrimary,
+    acts: / stop /,
+    rows: 100,
+    lost: ["n1"],
+    goal: { by: "n2", timeline: 2, followers: { n3: "n2", n4: "n2" } },
+  },
+  {
+    name: "a failover that heals a torn tail",
+    words: failover,
+    start: withTornTail,
+    acts: / (stop|start) /,
+    rows: 2,
+    lost: ["n1"],
+    goal: { by: "n2", timeline: 2, followers: { n3: "n2", n4: "n2" } },
   },
   {
     name: "a repoint of two standbys",
@@ -86,12 +116,11 @@ export const stories: readonly Story[] = [
     rows: 100,
     lost: [],
     settles: { nodes: ["n3", "n4"], on: "n2" },
-    goal: (cluster, operator) =>
-      expectLed(cluster, operator, {
-        by: "n1",
-        timeline: 1,
-        followers: { n2: "n1", n3: "n2", n4: "n2" },
-        idle: { n1: ["n3", "n4"] },
-      }),
+    goal: {
+      by: "n1",
+      timeline: 1,
+      followers: { n2: "n1", n3: "n2", n4: "n2" },
+      idle: { n1: ["n3", "n4"] },
+    },
   },
 ];

@@ -36,6 +36,14 @@ export interface StruckResult extends ProgramResult {
   readonly struck: boolean;
 }
 
+/** What can become of a command that the operator runs on the server's machine. */
+const commandFaults: readonly FaultKind[] = ["kill-before", "kill-during", "kill-after", "stall"];
+
+/** The kinds that there are of an act. */
+export function faultsOf(act: string): readonly FaultKind[] {
+  return ["stop", "start"].includes(act.split(" ")[1] ?? "") ? commandFaults : faultKinds;
+}
+
 /** The node that an act changes. */
 export function nodeOfAct(act: string): string {
   return act.split(" ")[0] ?? "";

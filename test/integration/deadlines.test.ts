@@ -16,6 +16,7 @@ import {
   allSettings,
   autoSettings,
   countRows,
+  expectLed,
   makeRows,
   slotsOf,
   sql,
@@ -79,7 +80,7 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     expect(next[0]).toMatch(/^remaster failover .*--to n2/);
     const again = await other.change(...failover, "--to", "n2");
     expect([again.status, again.report.summary]).toEqual([0, expect.stringMatching(/n2 leads/)]);
-    await story.goal(cluster, other);
+    await expectLed(cluster, other, story.goal);
     expect(await sql(cluster.server("n2"), countRows)).toEqual([String(story.rows)]);
   });
 

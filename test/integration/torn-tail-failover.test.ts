@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { typeCommands } from "../support/by-hand.ts";
 import { alarmsIn, changedConfig, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
-import { expectLed, sql } from "../support/cluster-state.ts";
+import { expectLed, sql, untilSees } from "../support/cluster-state.ts";
 import { startCluster, type TestServer, testMajors } from "../support/cluster.ts";
 import { tearTails } from "../support/torn-tail.ts";
 
@@ -124,5 +124,37 @@ describe.each(testMajors)("torn tails, PostgreSQL %d", (major) => {
     expect(stepsIn((await operator.change("heal", "n3", "--to", "n2")).report)).toEqual([
       "already heal n3 --to n2",
     ]);
+  });
+
+  test("a standby that is down for another reason is named with the command that starts it, which does only that", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const [n1, n2, n3] = ["n1", "n2", "n3"].map((name) => cluster.server(name)) as [
+      TestServer,
+      TestServer,
+      TestServer,
+    ];
+    await sql(n1, "CREATE TABLE rows (n int)");
+    await n3.stop();
+    await sql(n1, "SELECT pg_switch_wal()", "INSERT INTO rows VALUES (1)");
+    await untilSees(cluster, ["n2"], { statement: "SELECT count(*) FROM rows", value: "1" });
+    await n1.kill();
+    const failover = ["failover", "--primary-is-dead", "--to", "n2", "--accept-data-loss"] as const;
+    const operator = operatorOf(cluster);
+    const hint = async (): Promise<string | null | undefined> => {
+      const { status, report } = await operator.change(...failover);
+      expect([status, report.summary]).toEqual([0, expect.anything()]);
+      return report.findings.find(
+        ({ code, node }) => code === "node-unreachable" && node === "n3",
+      )?.hint;
+    };
+    expect(await hint()).toBe("when it is back: `remaster repoint n3 --to n2`");
+    expect(await hint()).toBe("see `remaster status` when it is back");
+
+    await sql(n2, "SELECT pg_create_physical_replication_slot('n3', true)");
+    expect(await hint()).toMatch(/^`remaster heal n3 --to n2` starts it/);
+    const healed = await operator.change("heal", "n3", "--to", "n2");
+    expect([healed.status, stepsIn(healed.report)]).toEqual([0, ["done heal n3 --to n2"]]);
+    expect(healed.report.findings.map(({ code }) => code)).not.toContain("torn-tail-repair");
+    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
   });
 });
