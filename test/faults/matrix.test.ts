@@ -9,7 +9,7 @@ import { allSettings, countRows, expectLed, slotsOf, sql } from "../support/clus
 import { type TestCluster, testMajors } from "../support/cluster.ts";
 import { type Fault, faultsOf, nodeOfAct, runStruck } from "./strike.ts";
 import { stories, type Story } from "./stories.ts";
-import { watchWriters } from "./writers.ts";
+import { watchWriters } from "../support/writers.ts";
 
 const everything = process.env["REMASTER_FAULTS"] === "all";
 /** The oldest and the newest of a full run would say no more than these two. */

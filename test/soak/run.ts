@@ -1,6 +1,6 @@
 // Plays one scene on real servers and holds the outcome against what must always be true: never two nodes that take
 // writes, no row lost that a node had which let the operator in, none at all where the failover called it proven, every
-// standby follows in the end, and an exit status that said what was so.
+// standby follows in the end, an exit status that said what was so, and an undo that leaves every setting as it was.
 
 import type { ChildProcess } from "node:child_process";
 import { setTimeout } from "node:timers/promises";
@@ -8,7 +8,9 @@ import { Client } from "pg";
 import { acknowledgedNumbers } from "../../src/sandbox/ledger.ts";
 import { ledgerTable, startWorkload, type Workload } from "../../src/sandbox/workload.ts";
 import { type CliReport, type Operator, operatorOf } from "../support/cli.ts";
+import { allSettings } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster, type TestServer } from "../support/cluster.ts";
+import { watchWriters } from "../support/writers.ts";
 import type { Scene } from "./scene.ts";
 
 export interface Played {
@@ -16,8 +18,8 @@ export interface Played {
   /** Acknowledged, and on no node in the end. */
   readonly lost: number;
   readonly guarantee: string;
-  /** Exit statuses (or signals) of the failovers, in order. */
-  readonly statuses: readonly (number | string)[];
+  /** Exit statuses (or signals) of the failovers, in order, and of the undo. */
+  readonly statuses: readonly string[];
   readonly violations: readonly string[];
 }
 
@@ -179,6 +181,28 @@ function mayEnd({ disturbance: { kind } }: Scene, status: Attempt["status"] | un
   return [0, 4, 5, 6, 7, 8].some((told) => told === status);
 }
 
+/** Exit statuses that say that nothing is changed, or changed back. */
+const unchanged: readonly (number | string)[] = [4, 5, 6, 7];
+
+/** What the failover left behind goes, and every setting is what it was; a promotion is not taken back, and said to be none. */
+async function takeBack(
+  cluster: TestCluster,
+  operator: Operator,
+  before: string,
+): Promise<{ readonly status: number | null; readonly violations: readonly string[] }> {
+  const { status, report } = await operator.change("undo");
+  const violations = [0, 5].some((told) => told === status)
+    ? []
+    : [`undo: ${String(status)}, ${report.summary}`];
+  if (status !== 0 || (await writable(cluster)).length > 0) return { status, violations };
+  const isBack = settingsOf(cluster) === before;
+  return { status, violations: isBack ? violations : ["undone, and settings are not what they were"] };
+}
+
+function settingsOf(cluster: TestCluster): string {
+  return JSON.stringify(allSettings(cluster));
+}
+
 export async function play(scene: Scene): Promise<Played> {
   await using cluster = await startCluster(scene);
   const client = await writeRows(cluster, scene);
@@ -188,20 +212,33 @@ export async function play(scene: Scene): Promise<Played> {
   await client.stop();
   const had = await Promise.all(standbysOf(cluster).map(numbersOn));
   const survived = new Set(had.flatMap((numbers) => [...numbers]));
+  const before = settingsOf(cluster);
+  await using writers = watchWriters(cluster, ["n1"]);
 
   const attempts = [await attempt(operator, (child) => disturb(cluster, scene, child))];
+  const statuses = [String(attempts[0]?.status)];
   const violations: string[] = [];
-  const first = attempts[0]?.status;
+  const first = attempts[0]?.status ?? "nothing";
   if (!mayEnd(scene, first)) violations.push(`exit status ${String(first)}`);
-  if ((await writable(cluster)).length > 1) violations.push("two nodes take writes");
+  if (unchanged.includes(first) && settingsOf(cluster) !== before) {
+    violations.push(`exit status ${String(first)}, and settings are not what they were`);
+  }
   await repair(cluster, scene);
   const other = operatorOf(cluster, { desk: "other" });
+  if (scene.undone && first !== 0) {
+    const undone = await takeBack(cluster, other, before);
+    statuses.push(`undo ${String(undone.status)}`);
+    violations.push(...undone.violations);
+  }
   while (attempts.at(-1)?.status !== 0 && attempts.length < 4) {
     attempts.push(await attempt(other, () => Promise.resolve()));
+    statuses.push(String(attempts.at(-1)?.status));
   }
   const last = attempts.at(-1);
   if (last?.status !== 0) violations.push(`not finished: ${last?.report?.summary ?? "no report"}`);
-  return await judge(cluster, { client, survived, attempts, violations });
+  if ((await writers.most()) > 1) violations.push("two nodes took writes");
+  const judged = await judge(cluster, { client, survived, attempts });
+  return { ...judged, statuses, violations: [...violations, ...judged.violations] };
 }
 
 async function judge(
@@ -210,10 +247,9 @@ async function judge(
     readonly client: Workload;
     readonly survived: ReadonlySet<number>;
     readonly attempts: readonly Attempt[];
-    readonly violations: readonly string[];
   },
-): Promise<Played> {
-  const violations = [...seen.violations];
+): Promise<Omit<Played, "statuses">> {
+  const violations: string[] = [];
   const [leader, ...more] = await writable(cluster);
   if (more.length > 0) violations.push(`${[leader, ...more].join(" and ")} take writes`);
   const numbers = acknowledgedNumbers(seen.client.acknowledgements);
@@ -235,7 +271,6 @@ async function judge(
     acknowledged: numbers.length,
     lost,
     guarantee,
-    statuses: seen.attempts.map(({ status }) => status),
     violations,
   };
 }

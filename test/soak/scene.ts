@@ -31,12 +31,39 @@ export interface Scene {
   readonly disturbance: Disturbance;
   /** Whether the operator has looked at the cluster while the primary lived. */
   readonly looked: boolean;
+  /** Whether a failover that did not finish is taken back before it is gone on with. */
+  readonly undone: boolean;
 }
 
-function drawSynchronous(random: Random, direct: readonly string[]): string {
+interface Synchronous {
+  /** synchronous_standby_names. */
+  readonly names: string;
+  /** How many of those below the primary a commit waits for. */
+  readonly count: number;
+}
+
+function drawSynchronous(random: Random, direct: readonly string[]): Synchronous {
   const count = random.between(1, direct.length);
   const names = direct.join(", ");
-  return random.pick(["", "", `FIRST ${count} (${names})`, `ANY ${count} (${names})`, "*"]);
+  return random.pick([
+    { names: "", count: 0 },
+    { names: "", count: 0 },
+    { names: `FIRST ${count} (${names})`, count },
+    { names: `ANY ${count} (${names})`, count },
+    { names: "*", count: 1 },
+  ]);
+}
+
+/** Never so many that nobody is left to confirm: who waits for those that are cut off would write nothing. */
+function drawLagging(
+  random: Random,
+  { names, direct, confirmers }: Record<"names" | "direct", readonly string[]> & {
+    readonly confirmers: number;
+  },
+): readonly string[] {
+  const most = direct.length - Math.max(confirmers, 1);
+  const lagging = direct.filter(() => random.chance(0.4)).slice(0, most);
+  return names.filter((name) => lagging.includes(name) || (!direct.includes(name) && random.chance(0.3)));
 }
 
 function drawDisturbance(random: Random, standbys: readonly string[]): Disturbance {
@@ -76,14 +103,13 @@ export function drawScene(seed: number, majors: readonly number[]): Scene {
     standbys,
     cascade,
     notPromotable: names.filter((name) => name !== leader && random.chance(0.3)),
-    synchronous,
+    synchronous: synchronous.names,
     rowsPerCommit: random.pick([1, 1, 20, 2000]),
-    // Who waits for those that are cut off would write nothing.
-    lagging:
-      synchronous === "" ? names.filter(() => random.chance(0.4)).slice(0, standbys - 1) : [],
+    lagging: drawLagging(random, { names, direct, confirmers: synchronous.count }),
     end: random.pick(["killed", "killed", "stopped", "frozen"]),
     disturbance: drawDisturbance(random, names),
     looked: random.chance(0.5),
+    undone: random.chance(0.5),
   };
 }
 
@@ -104,5 +130,6 @@ export function describeScene(scene: Scene): string {
     `primary ${scene.end}`,
     "atMs" in disturbance ? `${what} at ${disturbance.atMs} ms` : "undisturbed",
     ...(scene.looked ? ["looked at before"] : []),
+    ...(scene.undone ? ["undone"] : []),
   ].join("; ");
 }

@@ -1,8 +1,8 @@
-// Watches, for as long as a case lasts, how many nodes take writes at the same moment.
+// Watches, for as long as a test lasts, how many nodes take writes at the same moment.
 
 import { setTimeout } from "node:timers/promises";
 import { Client } from "pg";
-import type { TestCluster, TestServer } from "../support/cluster.ts";
+import type { TestCluster, TestServer } from "./cluster.ts";
 
 export interface Writers extends AsyncDisposable {
   /** The most nodes that were seen out of recovery in one round. Ends the watch. */
