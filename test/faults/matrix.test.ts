@@ -111,7 +111,8 @@ async function dropNamedSlots(
 /** A node that an operator stopped and never started again can only be named, too. */
 async function healNamed(operator: Operator, { findings }: CliReport): Promise<void> {
   for (const { code, hint } of findings) {
-    const [line] = code === "node-unreachable" ? (/remaster heal [^`]+/.exec(hint ?? "") ?? []) : [];
+    const [line] =
+      code === "node-unreachable" ? (/remaster heal [^`]+/.exec(hint ?? "") ?? []) : [];
     if (line === undefined) continue;
     const { status, report } = await operator.change(...line.split(" ").slice(1));
     expect(status, report.summary).toBe(0);

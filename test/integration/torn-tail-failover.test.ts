@@ -143,9 +143,8 @@ describe.each(testMajors)("torn tails, PostgreSQL %d", (major) => {
     const hint = async (): Promise<string | null | undefined> => {
       const { status, report } = await operator.change(...failover);
       expect([status, report.summary]).toEqual([0, expect.anything()]);
-      return report.findings.find(
-        ({ code, node }) => code === "node-unreachable" && node === "n3",
-      )?.hint;
+      return report.findings.find(({ code, node }) => code === "node-unreachable" && node === "n3")
+        ?.hint;
     };
     expect(await hint()).toBe("when it is back: `remaster repoint n3 --to n2`");
     expect(await hint()).toBe("see `remaster status` when it is back");

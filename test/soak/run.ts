@@ -196,7 +196,10 @@ async function takeBack(
     : [`undo: ${String(status)}, ${report.summary}`];
   if (status !== 0 || (await writable(cluster)).length > 0) return { status, violations };
   const isBack = settingsOf(cluster) === before;
-  return { status, violations: isBack ? violations : ["undone, and settings are not what they were"] };
+  return {
+    status,
+    violations: isBack ? violations : ["undone, and settings are not what they were"],
+  };
 }
 
 function settingsOf(cluster: TestCluster): string {

@@ -57,13 +57,19 @@ function drawSynchronous(random: Random, direct: readonly string[]): Synchronous
 /** Never so many that nobody is left to confirm: who waits for those that are cut off would write nothing. */
 function drawLagging(
   random: Random,
-  { names, direct, confirmers }: Record<"names" | "direct", readonly string[]> & {
+  {
+    names,
+    direct,
+    confirmers,
+  }: Record<"names" | "direct", readonly string[]> & {
     readonly confirmers: number;
   },
 ): readonly string[] {
   const most = direct.length - Math.max(confirmers, 1);
   const lagging = direct.filter(() => random.chance(0.4)).slice(0, most);
-  return names.filter((name) => lagging.includes(name) || (!direct.includes(name) && random.chance(0.3)));
+  return names.filter(
+    (name) => lagging.includes(name) || (!direct.includes(name) && random.chance(0.3)),
+  );
 }
 
 function drawDisturbance(random: Random, standbys: readonly string[]): Disturbance {

@@ -104,10 +104,7 @@ export async function tearTails(
   }
   for (const { server, ending } of relayed) {
     if (ending === "behind") continue;
-    const [received, replayed] = [
-      await lsnOf(server, receiveLsn),
-      await lsnOf(server, replayLsn),
-    ];
+    const [received, replayed] = [await lsnOf(server, receiveLsn), await lsnOf(server, replayLsn)];
     if (received === boundary && replayed < boundary) continue;
     throw new Error(`${server.name} received ${received} and replayed ${replayed} of ${boundary}`);
   }
