@@ -3,7 +3,7 @@
 // the node had before: `n2 alter 1`. With FAULT_ACT empty it only writes down the acts, one per line of FAULT_LOG.
 
 import childProcess, { execFileSync } from "node:child_process";
-import { appendFileSync, readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { Socket } from "node:net";
 
@@ -88,6 +88,12 @@ function signalServer(port, signal) {
   }
 }
 
+/** A file cuts the proxies on the way; else it is the name of a link. */
+function cutNetwork(link) {
+  if (link.startsWith("/")) writeFileSync(link, "");
+  else execFileSync("ip", ["addr", "flush", "dev", link]);
+}
+
 const write = Socket.prototype.write;
 const push = Socket.prototype.push;
 
@@ -111,7 +117,7 @@ function strike(socket, send) {
       return true;
     case "network-lost":
       send();
-      execFileSync("ip", ["addr", "flush", "dev", process.env["FAULT_LINK"] ?? ""]);
+      cutNetwork(process.env["FAULT_LINK"] ?? "");
       return true;
     case "stall":
       stalled.add(socket);
