@@ -12,7 +12,7 @@ import { filesSql, observeSql, ownApplicationName } from "./observe-sql.ts";
 import { flagOf, isConflictWait, readReceiver, textOf } from "./observed-row.ts";
 import { type NodeRows, reachedNode, type WalIdentity } from "./reached-node.ts";
 import { identifySystem, timelineHistory } from "./replication.ts";
-import { ConnectionLost, QueryError, type Session } from "./session.ts";
+import { ConnectionLost, QueryError, type Row, type Session } from "./session.ts";
 
 export interface ObserveOptions {
   /** For each node on its own, milliseconds. */
@@ -50,15 +50,15 @@ export async function observeNode(config: NodeConfig, options: ObserveOptions): 
       : AbortSignal.any([options.signal, abandon.signal]);
   const opening =
     options.session === undefined ? openSession(config, options) : Promise.resolve(options.session);
-  const reading = opening.then((session) => readRows(session, options.timeoutMs));
-  // A second, short connection asks for the timeline at the same time; without it less is known.
-  const receivedTimeline = reading.then(
-    ({ row }) => readReceiver(row)?.receivedTimeline ?? null,
+  const looking = opening.then((session) => readRow(session, options.timeoutMs));
+  // A second, short connection is opened at the same time; without it less is known.
+  const receivedTimeline = looking.then(
+    (row) => readReceiver(row)?.receivedTimeline ?? null,
     () => null,
   );
   const identity = readWalIdentity(config, { ...options, signal, receivedTimeline });
   try {
-    const rows = await reading;
+    const rows = await readMore(await opening, await looking, options.timeoutMs);
     const observation = reachedNode(config, {
       ...rows,
       identity: await identity,
@@ -86,10 +86,14 @@ function openSession(config: NodeConfig, options: ObserveOptions): Promise<Sessi
   });
 }
 
-async function readRows(session: Session, timeoutMs: number): Promise<NodeRows> {
+async function readRow(session: Session, timeoutMs: number): Promise<Row> {
   const major = Math.floor(session.version / 10_000);
   const [row] = await session.query(observeSql(major), [], { timeoutMs });
   if (row === undefined) throw new Error("the observing statement gave no row");
+  return row;
+}
+
+async function readMore(session: Session, row: Row, timeoutMs: number): Promise<NodeRows> {
   const sql = filesSql({
     listWal: flagOf(row, "mayListWal") === true,
     stat: flagOf(row, "mayStat") === true,
@@ -101,12 +105,14 @@ async function readRows(session: Session, timeoutMs: number): Promise<NodeRows> 
   return { version: session.version, row, files: files ?? null, blockers: blockers ?? [] };
 }
 
-/** The timeline and its history as the server's WAL sender knows them; null values where it would not say. */
+/** The timeline and its history as the server's WAL sender knows them; null values where it would not say. Asked for once the
+ * positions are known: a position with the timeline of a moment before would lie past a switch that came in between, on a line
+ * that nobody has. With that of a moment later it lies before the switch, which both lines share. */
 async function readWalIdentity(
   config: NodeConfig,
   options: ObserveOptions & {
     readonly signal: AbortSignal;
-    /** Of the receiver that the other connection sees. */
+    /** Of the receiver that the other connection sees, with the positions. */
     readonly receivedTimeline: Promise<TimelineId | null>;
   },
 ): Promise<WalIdentity> {
@@ -122,9 +128,10 @@ async function readWalIdentity(
         greeting: "none",
       },
     );
+    const receivedTimeline = await options.receivedTimeline;
     const { timeline } = await identifySystem(session);
     // A receiver may be on the next timeline already, and knows its history.
-    const latest = Math.max(timeline, (await options.receivedTimeline) ?? 0);
+    const latest = Math.max(timeline, receivedTimeline ?? 0);
     const history = await timelineHistory(session, latest).catch(() => null);
     return { timeline, history, missing: null };
   } catch (error) {
