@@ -65,7 +65,8 @@ export function finishFailover(
   const wanted = request.to === null || request.to === name;
   const { able, findings: unmoved } = findMovable(topology, primary);
   const behind = leftBehind(topology, [], (gone) => whatNext(topology, primary, gone));
-  const findings = [...unmoved, ...behind];
+  const brokenOff = topology.findings.filter(({ code }) => code === "promotion-broken-off");
+  const findings = [...brokenOff, ...unmoved, ...behind];
   const leads = request.to === name && findUnfollowing(topology, name).length === 0;
   if (leads && !unfinished) return { kind: "already", findings };
   if (!wanted || (!lost && !unfinished)) {

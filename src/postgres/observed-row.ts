@@ -45,11 +45,6 @@ export function timelineOf(row: Row, column: string): TimelineId | null {
   return text === null ? null : parseTimelineId(text);
 }
 
-/** The timeline in a WAL segment's file name. */
-export function timelineOfFile(file: string): TimelineId | null {
-  return parseTimelineId(Number.parseInt(file.slice(0, 8), 16).toString());
-}
-
 /** A JSON array of flat objects; an aggregate over no rows is null. */
 export function listOf(row: Row, column: string): readonly Row[] {
   const text = textOf(row, column);

@@ -27,8 +27,8 @@ import {
   readSlots,
   listOf,
   textOf,
-  timelineOfFile,
 } from "./observed-row.ts";
+import { timelineOfFile } from "../wal/segment.ts";
 import type { Row } from "./session.ts";
 import { type FileSettings, readFileSettings } from "./settings.ts";
 

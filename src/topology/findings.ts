@@ -17,6 +17,7 @@ import { unknownFollowers } from "./follower-rules.ts";
 import { forkedTimelines, strayNodes } from "./fork-rules.ts";
 import { otherManagers } from "./managers.ts";
 import {
+  brokenOffPromotions,
   fences,
   heldUpReplay,
   leftoverStandbySignals,
@@ -65,6 +66,7 @@ const rules: readonly Rule[] = [
   notFollowing,
   deadUpstreams,
   upstreamCycles,
+  brokenOffPromotions,
   leftoverStandbySignals,
   lostSlots,
   quiesceMarks,

@@ -7,6 +7,7 @@ import { findSlotPlace } from "./edges.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
 import { settingInteger } from "./settings.ts";
+import { timelineOfFile } from "../wal/segment.ts";
 import { isInPointInTimeRecovery, ourNodes, type Structure, standbysOf } from "./structure.ts";
 
 /** A mark matters on a standby; on a primary the setting sleeps until it is a standby again. */
@@ -153,6 +154,24 @@ export function fences(structure: Structure): readonly Finding[] {
         severity: "warning",
         message: `${node.name} is fenced: ${effect}`,
         hint: "unfence it only when no other node leads",
+      },
+    ];
+  });
+}
+
+/** Once standby.signal is gone and before anything is written on the new timeline, a crash brings the node back as a primary on
+ * the old one (15, 18): its WAL of a later timeline than its own tells. */
+export function brokenOffPromotions(structure: Structure): readonly Finding[] {
+  return aboutEach(ourNodes(structure), (node) => {
+    const newest = node.walFiles === null ? null : timelineOfFile(node.walFiles.newest);
+    const own = node.timeline;
+    if (node.role !== "primary" || own === null || newest === null || newest <= own) return [];
+    return [
+      {
+        code: "promotion-broken-off",
+        severity: "problem",
+        message: `${node.name} leads on timeline ${own} and has WAL of timeline ${newest}: it crashed in its promotion, and what led before wrote on timeline ${own} as well`,
+        hint: `let no former primary come back but from a new base backup of ${node.name}: neither pg_rewind nor a comparison of positions can tell its WAL apart`,
       },
     ];
   });

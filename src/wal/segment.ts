@@ -3,7 +3,7 @@
 // Source: src/include/access/xlog_internal.h (XLogFileName, XLByteToSeg); sizes are powers of two, 1 MB to 1 GB.
 
 import { type Lsn, lsn } from "./lsn.ts";
-import type { TimelineId } from "./timeline.ts";
+import { parseTimelineId, type TimelineId } from "./timeline.ts";
 
 /** A segment file: the timeline in its name and the address of its first byte. */
 export interface Segment {
@@ -44,6 +44,11 @@ export function parseSegmentName(name: string, segmentSize: bigint): Segment | n
   if (timeline === 0 || withinLog >= segmentsPerLog(segmentSize)) return null;
   const number = BigInt(`0x${match[2] ?? ""}`) * segmentsPerLog(segmentSize) + withinLog;
   return { timeline, start: lsn(number * segmentSize) };
+}
+
+/** The timeline in a WAL segment's file name. */
+export function timelineOfFile(file: string): TimelineId | null {
+  return parseTimelineId(Number.parseInt(file.slice(0, 8), 16).toString());
 }
 
 /** The name of the file that holds the byte at `at` on `timeline`. */

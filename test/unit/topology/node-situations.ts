@@ -105,6 +105,14 @@ export const nodes: readonly Situation[] = [
     findings: [["leftover-standby-signal", "problem", "n1"]],
   },
   {
+    what: "a primary that crashed in its promotion",
+    nodes: pair(
+      {},
+      { walFiles: { oldest: "000000010000000000000001", newest: "000000020000000000000006" } },
+    ),
+    findings: [["promotion-broken-off", "problem", "n1"]],
+  },
+  {
     what: "point-in-time recovery",
     nodes: [
       ...healthy(),
