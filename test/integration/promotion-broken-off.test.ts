@@ -24,37 +24,32 @@ async function crashInPromotion(server: TestServer): Promise<void> {
   await server.start();
 }
 
-test.each(testMajors)(
-  "PostgreSQL %d: is named, and the failover goes on with it",
-  async (major) => {
-    await using cluster = await startCluster({ major });
-    await makeRows(cluster, "n1", 100);
-    await untilSees(cluster, ["n2", "n3", "n4"], {
-      statement: "SELECT count(*) FROM rows",
-      value: "100",
-    });
-    await cluster.server("n1").kill();
-    const operator = operatorOf(cluster);
-    const failover = ["failover", "--primary-is-dead", "--to", "n2"] as const;
-    for (const name of ["n2", "n3", "n4"]) {
-      expect((await operator.change("quiesce", name)).status).toBe(0);
-    }
-    expect((await operator.change("repoint", "n3", "n4", "--to", "n2", "--no-wait")).status).toBe(
-      0,
-    );
-    await crashInPromotion(cluster.server("n2"));
+test.each(testMajors)("PostgreSQL %d: it is named, and they follow it", async (major) => {
+  await using cluster = await startCluster({ major });
+  await makeRows(cluster, "n1", 100);
+  await untilSees(cluster, ["n2", "n3", "n4"], {
+    statement: "SELECT count(*) FROM rows",
+    value: "100",
+  });
+  await cluster.server("n1").kill();
+  const operator = operatorOf(cluster);
+  const failover = ["failover", "--primary-is-dead", "--to", "n2"] as const;
+  for (const name of ["n2", "n3", "n4"]) {
+    expect((await operator.change("quiesce", name)).status).toBe(0);
+  }
+  expect((await operator.change("repoint", "n3", "n4", "--to", "n2", "--no-wait")).status).toBe(0);
+  await crashInPromotion(cluster.server("n2"));
 
-    const { status, report } = await operator.change(...failover);
+  const { status, report } = await operator.change(...failover);
 
-    expect([status, report.summary]).toEqual([0, expect.stringMatching(/^n2 leads at 1@/)]);
-    expect(alarmsIn(report)).toContain("promotion-broken-off n2");
-    const goal = { by: "n2", timeline: 1, followers: { n3: "n2", n4: "n2" } };
-    await expectLed(cluster, operator, goal);
-    const looked = await operator.ask("status");
-    expect([looked.status, alarmsIn(looked.report)]).toEqual([
-      1,
-      expect.arrayContaining(["promotion-broken-off n2"]),
-    ]);
-    expect(nodeIn(looked.report, "n2")).toMatchObject({ role: "primary", timeline: 1 });
-  },
-);
+  expect([status, report.summary]).toEqual([0, expect.stringMatching(/^n2 leads at 1@/)]);
+  expect(alarmsIn(report)).toContain("promotion-broken-off n2");
+  const goal = { by: "n2", timeline: 1, followers: { n3: "n2", n4: "n2" } };
+  await expectLed(cluster, operator, goal);
+  const looked = await operator.ask("status");
+  expect([looked.status, alarmsIn(looked.report)]).toEqual([
+    1,
+    expect.arrayContaining(["promotion-broken-off n2"]),
+  ]);
+  expect(nodeIn(looked.report, "n2")).toMatchObject({ role: "primary", timeline: 1 });
+});
