@@ -8,7 +8,7 @@ import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition } from "../postgres/position.ts";
 import { quiesce, quiesceHolds } from "../postgres/quiesce.ts";
 import type { Session } from "../postgres/session.ts";
-import { reload } from "../postgres/settings.ts";
+import { reload, reloadAll } from "../postgres/settings.ts";
 import { rankCandidates } from "../topology/candidates.ts";
 import { hidesWal, mayHoldMore } from "../topology/hidden.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
@@ -264,6 +264,8 @@ async function restAgain(name: string, world: World): Promise<void> {
 /** Its own upstream, and before that what was made for it on the source. */
 async function giveBack(name: string, { world, memory }: Run): Promise<void> {
   const node = await world.session(name);
+  // What is not in force yet would not be found, and would stay.
+  await reloadAll(node, { timeoutMs: world.remainingMs() });
   const look = await observePosition(node);
   await releaseForGood(name, look, { world, memory });
   mustFinish(await unpoint(node, null, look));

@@ -83,9 +83,15 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
 
   test("has settled once the receiver of before has ended", async () => {
     const upstream = nodeOf(cluster, "n2").replication;
+    const first = (await observePosition(n3)).receiver?.pid;
     await pointAt(n3, { upstream, slotName: "n3", purpose: "follow" });
+    // It followed already: the receiver that is meant is the next one.
+    await expect
+      .poll(async () => (await observePosition(n3)).receiver?.pid ?? first, { timeout: 10_000 })
+      .not.toBe(first);
     await follows(n3, n2);
     const before = (await observePosition(n3)).receiver?.pid;
+    expect(before).toBeDefined();
     const startup = Number(
       await valueOf(
         cluster,
@@ -123,7 +129,12 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       purpose: "follow",
     });
     if (!pointed.done) throw new Error(pointed.refusal.message);
-    await expect.poll(async () => (await observePosition(n3)).receiver).toBeNull();
+    await expect
+      .poll(async () => {
+        const { primaryConninfo, receiver } = await observePosition(n3);
+        return [readMarks(primaryConninfo ?? "").repointing, receiver];
+      })
+      .toEqual([nowhere, null]);
     expect(await followState(n3, n2, anySlot)).toMatchObject({ holds: false });
     expect(await unpoint(n3, pointed.before)).toEqual({ done: true });
     await follows(n3, n2);
@@ -198,7 +209,10 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       const shown = await valueOf(cluster, "n3", "SHOW primary_conninfo");
       const nowhere = { host: "127.0.0.1", hostaddr: null, port: 1 };
       await pointAt(n3, { upstream: nowhere, slotName: "remaster_n3", purpose: "follow" });
-      await expect.poll(async () => (await observePosition(n3)).receiver).toBeNull();
+      // It is in force some milliseconds after it was asked for, and what is not cannot be found.
+      await expect
+        .poll(async () => readMarks((await observePosition(n3)).primaryConninfo ?? "").repointing)
+        .toEqual(nowhere);
       expect(await unpoint(n3, null)).toEqual({ done: true });
       await follows(n3, n2);
       expect(await valueOf(cluster, "n3", "SHOW primary_conninfo")).toBe(shown);
