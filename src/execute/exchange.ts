@@ -265,7 +265,11 @@ async function restAgain(name: string, world: World): Promise<void> {
 async function giveBack(name: string, { world, memory }: Run): Promise<void> {
   const node = await world.session(name);
   // What is not in force yet would not be found, and would stay.
-  await reloadAll(node, { timeoutMs: world.remainingMs() });
+  if (!(await reloadAll(node, { timeoutMs: world.remainingMs() }))) {
+    throw new Unfinished(
+      `${name} was not seen to take its settings, and is led to the source still`,
+    );
+  }
   const look = await observePosition(node);
   await releaseForGood(name, look, { world, memory });
   mustFinish(await unpoint(node, null, look));

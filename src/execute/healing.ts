@@ -19,7 +19,7 @@ import { isTornFor } from "../topology/torn.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { formatSegmentName } from "../wal/segment.ts";
 import type { TimelineEntry } from "../wal/timeline.ts";
-import { filesToSetAside } from "../wal/torn-tail.ts";
+import { filesToSetAside, goesOn } from "../wal/torn-tail.ts";
 import { mustAct } from "./acting.ts";
 import { NotDone, type Performer, Unfinished } from "./performer.ts";
 import { nodeConfig, type World } from "./world.ts";
@@ -85,16 +85,18 @@ function cutAt(end: TimelineEntry, segmentSize: bigint): Omit<Cut, "files"> {
   };
 }
 
-/** Cuts the node's log off where the upstream's line left the latest timeline that it has files of. Null where it does not reach
- * that far: one that is down may be so for another reason. */
+/** Cuts the node's log off where the upstream's line left the latest timeline that it has files of. One that is down may be so for
+ * another reason: null where its log does not reach that far, or went on from there. */
 async function cutTail(found: Case, control: ServerControl): Promise<CutOff | null> {
   const { node, upstream, standby, ends, segmentSize } = found;
   const { wal } = control;
   if (wal === null) throw new Error(`there is no pg_ctl of ${node.name}`);
   const names = await wal.list();
   const end = ends.find((entry) => names.includes(cutAt(entry, segmentSize).last));
+  if (standby === null && (end === undefined || goesOn(names, cutAt(end, segmentSize).last))) {
+    return null;
+  }
   if (end === undefined) {
-    if (standby === null) return null;
     throw new Error(`the WAL of ${node.name} does not reach where ${upstream.name} left its line`);
   }
   const files = filesToSetAside(names, { switchpoint: end.end, segmentSize });

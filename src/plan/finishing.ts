@@ -47,7 +47,7 @@ function mayHaveLed(node: Observation, primary: ReachedNode): boolean {
 function whatNext(topology: Topology, primary: ReachedNode, gone: string): string {
   const isOurs = topology.nodes.get(gone)?.hasControl === true && hasSlotOn(primary, gone);
   return isOurs
-    ? `\`remaster heal ${gone} --to ${primary.name}\` starts it, without what its WAL may have too much`
+    ? `\`remaster heal ${gone} --to ${primary.name}\` starts it, without the end of its WAL if that is torn`
     : "see `remaster status` when it is back";
 }
 

@@ -35,3 +35,9 @@ export function filesToSetAside(
     return segment !== null && segment.start >= from;
   });
 }
+
+/** Whether the log goes on from the segment of a switchpoint on a later timeline: whoever has followed past the switchpoint has a
+ * file of the new timeline for that very segment. One that died for its torn end has none, and died for want of it. */
+export function goesOn(names: readonly string[], last: string): boolean {
+  return names.some((name) => name.slice(8) === last.slice(8) && name > last);
+}

@@ -154,6 +154,15 @@ describe.each(testMajors)("torn tails, PostgreSQL %d", (major) => {
     const healed = await operator.change("heal", "n3", "--to", "n2");
     expect([healed.status, stepsIn(healed.report)]).toEqual([0, ["done heal n3 --to n2"]]);
     expect(healed.report.findings.map(({ code }) => code)).not.toContain("torn-tail-repair");
-    await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n3: "n2" } });
+    const goal = { by: "n2", timeline: 2, followers: { n3: "n2" } };
+    await expectLed(cluster, operator, goal);
+
+    // One that has followed past the switchpoint is left whole.
+    await n3.stop();
+    expect(await hint()).toMatch(/^`remaster heal n3 --to n2` starts it/);
+    const again = await operator.change("heal", "n3", "--to", "n2");
+    expect([again.status, stepsIn(again.report)]).toEqual([0, ["done heal n3 --to n2"]]);
+    expect(again.report.findings.map(({ code }) => code)).not.toContain("torn-tail-repair");
+    await expectLed(cluster, operator, goal);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Lsn, parseLsn } from "../../src/wal/lsn.ts";
-import { filesToSetAside, isStranded } from "../../src/wal/torn-tail.ts";
+import { filesToSetAside, goesOn, isStranded } from "../../src/wal/torn-tail.ts";
 
 const segmentSize = 16n * 1024n * 1024n;
 
@@ -39,5 +39,12 @@ describe("a torn tail", () => {
       "000000020000000000000004",
       "000000020000000000000005",
     ]);
+  });
+
+  test("is none where the log goes on from the switchpoint's segment on a later timeline", () => {
+    const last = "000000010000000000000004";
+    expect(goesOn([last, "000000020000000000000004", "000000020000000000000005"], last)).toBe(true);
+    expect(goesOn([last, "000000020000000000000005"], last)).toBe(false);
+    expect(goesOn(["000000010000000000000003", last], last)).toBe(false);
   });
 });
