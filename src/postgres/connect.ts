@@ -16,7 +16,7 @@ import { type ConnectOptions, type Request, statementTimeoutMs } from "./connect
 import { greet } from "./greet.ts";
 import { passwordSource } from "./password.ts";
 import { PgSession } from "./pg-session.ts";
-import type { Session } from "./session.ts";
+import type { StreamingSession } from "./session.ts";
 import { type Endpoint, findEndpoints, openSocket } from "./socket.ts";
 import { startupParameters } from "./startup.ts";
 import { checkSupported } from "./supported.ts";
@@ -24,7 +24,7 @@ import { askForTls, checkDirectProtocol, shakeHands, verifyServerName } from "./
 import { readTlsSettings, type SslMode, sslModeOf, startsDirectly } from "./tls-settings.ts";
 
 /** Throws ConnectFailure, ConfigError (the connection string cannot be honoured), or the signal's reason. */
-export async function connect(conninfo: Conninfo, options: ConnectOptions): Promise<Session> {
+export async function connect(conninfo: Conninfo, options: ConnectOptions): Promise<StreamingSession> {
   checkSupported(conninfo);
   const parsed = parseHosts(conninfo);
   if (!parsed.ok) throw new ConfigError(parsed.message);
@@ -63,7 +63,7 @@ function inOrder(addresses: readonly Address[], conninfo: Conninfo): readonly Ad
 }
 
 /** The first host that lets us in. A server's error ends the search, as in libpq, unless it is not ready yet (57P03). */
-async function tryHosts(hosts: readonly Address[], request: Request): Promise<Session> {
+async function tryHosts(hosts: readonly Address[], request: Request): Promise<StreamingSession> {
   const failures: { host: string; failure: ConnectFailure }[] = [];
   for (const [index, address] of hosts.entries()) {
     try {
@@ -82,7 +82,7 @@ function endsSearch(failure: ConnectFailure): boolean {
   return failure.sqlstate !== null && failure.sqlstate !== "57P03" && failure.answer === "error";
 }
 
-async function tryHost(address: Address, request: Request, hostsLeft: number): Promise<Session> {
+async function tryHost(address: Address, request: Request, hostsLeft: number): Promise<StreamingSession> {
   const attempt = new Attempt({
     target: formatAddress(address),
     timeoutMs: hostLimit(request, hostsLeft),
@@ -112,7 +112,7 @@ async function tryEndpoints(
   address: Address,
   request: Request,
   attempt: Attempt,
-): Promise<Session> {
+): Promise<StreamingSession> {
   let last: unknown = attempt.failure("unresolved", "the name has no address");
   for (const endpoint of endpoints) {
     try {
@@ -132,7 +132,7 @@ async function tryModes(
   address: Address,
   request: Request,
   attempt: Attempt,
-): Promise<Session> {
+): Promise<StreamingSession> {
   const mode = sslModeOf(request.conninfo, address);
   const first = mode === "disable" || mode === "allow" ? "plain" : "tls";
   const knock = { endpoint, address, request, mode };
@@ -164,7 +164,7 @@ interface Knock {
   readonly how: "plain" | "tls";
 }
 
-async function open(knock: Knock, attempt: Attempt): Promise<Session> {
+async function open(knock: Knock, attempt: Attempt): Promise<StreamingSession> {
   const { address, request } = knock;
   const plain = await openSocket(knock.endpoint, request.conninfo, attempt);
   try {

@@ -3,13 +3,13 @@
 // States: open -> closed (we ended it) or lost (it ended under us); neither is ever left again.
 // A statement cut off by its deadline, by the socket or by a FATAL error has an unknown outcome: ConnectionLost.
 
-import type { Client, QueryResult } from "pg";
+import type { Client, QueryResult, Submittable } from "pg";
 import {
   ConnectionLost,
   QueryError,
   type QueryOptions,
   type Row,
-  type Session,
+  type StreamingSession,
 } from "./session.ts";
 
 /** What close() waits for the server to take leave, milliseconds. */
@@ -25,7 +25,7 @@ export interface OpenedClient {
   readonly destroy: () => void;
 }
 
-export class PgSession implements Session {
+export class PgSession implements StreamingSession {
   readonly backendPid: number;
   readonly version: number;
   readonly #opened: OpenedClient;
@@ -131,6 +131,30 @@ export class PgSession implements Session {
     return new QueryError(error.message, { sqlstate: code, hint, cause: error });
   }
 
+  async copyBoth(
+    command: string,
+    onData: (message: Uint8Array) => Uint8Array | null,
+  ): Promise<void> {
+    if (this.#lost !== null) throw new ConnectionLost(`the connection is gone: ${this.#lost}`);
+    const { client, destroy } = this.#opened;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const onMessage = (message: CopyData, connection: CopyConnection): void => {
+          try {
+            const answer = onData(message.chunk);
+            if (answer !== null) connection.sendCopyFromChunk(Buffer.from(answer));
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+            destroy();
+          }
+        };
+        client.query(copyBothQuery(command, { onMessage, resolve, reject }));
+      });
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
   async close(): Promise<void> {
     this.#lost ??= "it was closed";
     const { client, destroy } = this.#opened;
@@ -147,6 +171,49 @@ export class PgSession implements Session {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+interface CopyData {
+  readonly chunk: Uint8Array;
+}
+
+/** The driver's connection, as far as it is used beyond its published types. */
+interface CopyConnection {
+  query(text: string): void;
+  sendCopyFromChunk(chunk: Buffer): void;
+}
+
+/** What the driver takes for a query: it is handed every message of the server's answer. A server that shuts down ends the
+ * command, and does not ask for another. */
+function copyBothQuery(
+  command: string,
+  on: {
+    onMessage(message: CopyData, connection: CopyConnection): void;
+    resolve(): void;
+    reject(error: Error): void;
+  },
+): Submittable {
+  const ignore = (): void => undefined;
+  const query = {
+    submit: (connection: CopyConnection) => {
+      connection.query(command);
+    },
+    handleCopyData: (message: CopyData, connection: CopyConnection) => {
+      on.onMessage(message, connection);
+    },
+    handleCommandComplete: () => {
+      on.resolve();
+    },
+    handleReadyForQuery: () => {
+      on.resolve();
+    },
+    handleError: (error: Error) => {
+      on.reject(error);
+    },
+    handleRowDescription: ignore,
+    handleDataRow: ignore,
+  };
+  return query as unknown as Submittable;
 }
 
 /** Several statements in one text give several results: the last one counts. */

@@ -29,6 +29,13 @@ export interface Session {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** One that speaks the streaming part of the replication protocol too. */
+export interface StreamingSession extends Session {
+  /** A command that answers with messages in both directions until the server ends it in order. `onData` gets each message and
+   * gives the answer, or null; what it throws ends the connection. Nothing else can be asked meanwhile. */
+  copyBoth(command: string, onData: (message: Uint8Array) => Uint8Array | null): Promise<void>;
+}
+
 /** The server answered with an error. */
 export class QueryError extends Error {
   readonly sqlstate: string;

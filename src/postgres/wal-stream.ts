@@ -1,0 +1,83 @@
+// The log of a server as it is written, over a replication connection of our own. Confirms all that comes at once: a server
+// that shuts down keeps its WAL senders until their clients have everything, so a slow client would hold it up.
+// An end in order is the server's own: it sends the end of the command when all is sent, the shutdown checkpoint included
+// (13 to 18). A connection that merely goes away is none.
+
+import type { Conninfo } from "../conninfo/conninfo.ts";
+import { formatLsn, type Lsn, lsn } from "../wal/lsn.ts";
+import type { TimelineId } from "../wal/timeline.ts";
+import { connect } from "./connect.ts";
+import { ownApplicationName } from "./observe-sql.ts";
+import { identifySystem } from "./replication.ts";
+import { formatStatusUpdate, readReplicationMessage } from "./replication-messages.ts";
+
+export interface WalStreamWish {
+  readonly conninfo: Conninfo;
+  readonly from: Lsn;
+  readonly timeline: TimelineId;
+  /** For connecting, milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Told of each piece, without gaps. */
+  readonly onWal: (piece: { readonly at: Lsn; readonly bytes: Uint8Array }) => void;
+}
+
+export type WalStreamEnd =
+  | { readonly kind: "in-order"; readonly at: Lsn }
+  | { readonly kind: "lost"; readonly why: string };
+
+export interface WalStream extends AsyncDisposable {
+  /** How far the log has come. */
+  readonly at: Lsn;
+  /** Never throws. */
+  readonly end: Promise<WalStreamEnd>;
+}
+
+/** Begins to stream; throws where the server does not let us in. That it refuses to stream shows in the end. */
+export async function streamWal(wish: WalStreamWish): Promise<WalStream> {
+  const session = await connect(
+    { ...wish.conninfo, application_name: ownApplicationName },
+    {
+      applicationName: ownApplicationName,
+      timeoutMs: wish.timeoutMs,
+      replication: "true",
+      greeting: "none",
+      ...(wish.signal === undefined ? {} : { signal: wish.signal }),
+    },
+  );
+  try {
+    // 13 and 14 want it before they stream.
+    await identifySystem(session);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  let at = wish.from;
+  const onData = (message: Uint8Array): Uint8Array | null => {
+    const read = readReplicationMessage(message);
+    if (read === null) return null;
+    if (read.kind === "wal") {
+      if (read.at !== at) throw new Error(`the log goes on at ${formatLsn(read.at)}`);
+      at = lsn(at + BigInt(read.bytes.length));
+      // The driver uses its buffer again.
+      wish.onWal({ at: read.at, bytes: new Uint8Array(read.bytes) });
+      return formatStatusUpdate(at);
+    }
+    return read.replyWanted ? formatStatusUpdate(at) : null;
+  };
+  const command = `START_REPLICATION PHYSICAL ${formatLsn(wish.from)} TIMELINE ${wish.timeline.toFixed(0)}`;
+  const end = session.copyBoth(command, onData).then(
+    (): WalStreamEnd => ({ kind: "in-order", at }),
+    (error: unknown): WalStreamEnd => ({
+      kind: "lost",
+      why: error instanceof Error ? error.message : String(error),
+    }),
+  );
+  return {
+    get at() {
+      return at;
+    },
+    end,
+    [Symbol.asyncDispose]: () => session.close(),
+  };
+}
