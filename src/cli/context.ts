@@ -77,6 +77,7 @@ export function createContext(wanted: {
         progress.rest();
       }
     },
+    survey: servers.survey,
     lastSeen: servers.lastSeen,
     lock: async () => {
       progress.waiting("taking the lock of the cluster");

@@ -33,7 +33,10 @@ export interface ServersWish {
 }
 
 export interface Servers
-  extends Pick<Context, "cluster" | "observe" | "lastSeen" | "lock" | "runLocked" | "execute"> {
+  extends Pick<
+    Context,
+    "cluster" | "observe" | "survey" | "lastSeen" | "lock" | "runLocked" | "execute"
+  > {
   /** What the verb reports in the end: the journal's last line, where one is kept. */
   readonly conclude: (report: Report) => void;
   /** Ends all sessions. Never throws. */
@@ -83,6 +86,13 @@ export function createServers(wish: ServersWish): Servers {
       const seen = await open.observe(names ?? null, edge.state.changing ? null : edge.interrupt);
       if (names === undefined) recollection.add(seen);
       return seen;
+    },
+    survey: async (node, spare) => {
+      const [open, { surveyWriters }] = await Promise.all([
+        openSessions(),
+        import("../postgres/writers.ts"),
+      ]);
+      return surveyWriters(node, await open.session(node), spare);
     },
     lastSeen: () => recollection.recall(),
     lock: async () => {

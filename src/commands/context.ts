@@ -8,6 +8,7 @@ import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
 import type { ClusterConfig, Observation } from "../topology/node.ts";
+import type { WriterSurvey } from "../topology/writers.ts";
 import type { SandboxApi } from "./sandbox-api.ts";
 
 /** How a run of a plan ended. */
@@ -73,6 +74,8 @@ export interface Context {
   cluster(): Promise<ClusterConfig>;
   /** All nodes (or the named ones) at once, each under its own time limit; connections stay open for the run. */
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
+  /** Who may write to the primary, sessions of these application names left out. */
+  survey(node: string, spare: readonly string[]): Promise<WriterSurvey>;
   /** What was seen of the cluster before, this run's looks at all nodes included; null where nothing was. */
   lastSeen(): Promise<LastSeen | null>;
   /** Takes the lock of the cluster on every node that lets us in, or nowhere; it is held until the run ends. */

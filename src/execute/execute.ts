@@ -42,6 +42,7 @@ function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): W
   return {
     config,
     session: async (node) => limitSession(await sessions.session(node), () => limits.remainingMs()),
+    sessionIn: (node, database) => sessions.sessionIn(node, database),
     observe: (names) => sessions.observe(names ?? null, null),
     reached: () => sessions.reached(),
     lastSeen: (node) => sessions.lastSeen(node),

@@ -4,6 +4,7 @@
 import type { Pointing } from "../postgres/follow.ts";
 import type { PositionLook } from "../postgres/position.ts";
 import type { ReachedNode } from "../topology/node.ts";
+import type { Position } from "../wal/position.ts";
 
 export interface Memory {
   /** What a node named before this run pointed it elsewhere. Holds secrets: never shown or recorded. */
@@ -21,6 +22,8 @@ export interface Memory {
   readonly led: Set<string>;
   /** Nodes that this run stopped through their control. */
   readonly stopped: Set<string>;
+  /** Where the writes of a node ended that this run has fenced. */
+  readonly fenced: Map<string, Position>;
   /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
   readonly changeable: Set<string>;
 }
@@ -40,6 +43,7 @@ export function createMemory(): Memory {
     resting: new Map(),
     led: new Set(),
     stopped: new Set(),
+    fenced: new Map(),
     changeable: new Set(),
   };
 }

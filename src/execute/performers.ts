@@ -2,6 +2,7 @@
 
 import { createExchangePerformer } from "./exchange.ts";
 import { createRepointPerformer } from "./following.ts";
+import { createFencePerformer, createUnfencePerformer } from "./fencing.ts";
 import { createHealPerformer } from "./healing.ts";
 import { createQuiescePerformer, createUnquiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
@@ -19,6 +20,8 @@ export function createPerformers(): Performers {
     exchange: createExchangePerformer(memory),
     promote: promotePerformer,
     repoint,
+    fence: createFencePerformer(memory),
+    unfence: createUnfencePerformer(memory),
     stop: createStopPerformer(memory),
     heal: createHealPerformer(repoint),
     "drop-slot": dropSlotPerformer,

@@ -10,6 +10,8 @@ export interface World {
   readonly config: ClusterConfig;
   /** An open session to the node; opened again where the last one was lost. */
   session(node: string): Promise<Session>;
+  /** A session to a database of the node's, beside that; closed by whoever asked for it. */
+  sessionIn(node: string, database: string): Promise<Session>;
   /** All nodes at once, or the named ones. */
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** The nodes that let us in when they were last looked at: asking the others again would only take time. */

@@ -141,10 +141,11 @@ const changedSettings: readonly SettingName[] = ["primary_conninfo", "restore_co
 /** Rights that the act would need, asked before anything is changed: with the primary gone nobody can grant them. */
 export function checkRights(
   node: ReachedNode,
-  kind: "settings" | "promotion" | "slots",
+  kind: "settings" | "promotion" | "slots" | "fence",
 ): Finding[] {
   const wanted = {
-    settings: /^SUPERUSER$|^ALTER SYSTEM|pg_reload_conf|pg_wal_replay_/,
+    settings: /^SUPERUSER$|^ALTER SYSTEM.* (primary_|restore_)|pg_reload_conf|pg_wal_replay_/,
+    fence: /^SUPERUSER$|^ALTER SYSTEM.* (default_|synchronous_|remaster)|pg_reload_conf/,
     promotion: /pg_promote|pg_reload_conf/,
     slots: /^REPLICATION$/,
   }[kind];
@@ -162,12 +163,12 @@ export function checkRights(
 
 /** A value from the command line beats ALTER SYSTEM; allow_alter_system = off (17+) forbids it. */
 export function checkSettings(node: ReachedNode): Finding[] {
-  return [...checkRights(node, "settings"), ...checkReach(node)];
+  return [...checkRights(node, "settings"), ...checkReach(node, changedSettings)];
 }
 
-function checkReach(node: ReachedNode): Finding[] {
+export function checkReach(node: ReachedNode, names: readonly SettingName[]): Finding[] {
   const hint = "change it where the server is started";
-  const fixed = changedSettings
+  const fixed = names
     .filter((name) => node.settings[name]?.source === "command line")
     .map((name) =>
       problem("setting-out-of-reach", node.name, {

@@ -42,6 +42,8 @@ function takesSeveralNodes(step: Step): boolean {
       return true;
     case "exchange":
     case "promote":
+    case "fence":
+    case "unfence":
     case "heal":
     case "drop-slot":
       return false;
@@ -70,7 +72,10 @@ function stepOptions(step: Step): readonly string[] {
       return ["--to", step.to];
     case "drop-slot":
       return ["--slot", step.slot];
+    case "fence":
+      return step.spare.length === 0 ? [] : ["--spare", step.spare.join(",")];
     case "unquiesce":
+    case "unfence":
     case "stop":
       return [];
   }

@@ -29,7 +29,10 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "exchange":
     case "repoint":
       return markAgain(topology, step.node);
+    case "fence":
+      return { verb: "unfence", node: step.node };
     case "unquiesce":
+    case "unfence":
     case "promote":
     case "stop":
     case "heal":

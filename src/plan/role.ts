@@ -1,12 +1,8 @@
 // The SQL that makes remaster's role, without superuser, for one major. Text only: nothing here is sent to a server.
 // The name is quoted wherever it stands, and never stands in a comment, which a line break in it would end.
 
+import { quoteIdentifier } from "../topology/identifier.ts";
 import { canGrantParameters, rightsOn } from "../topology/rights.ts";
-
-/** An SQL identifier as PostgreSQL reads it back, whatever the name holds. */
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
 
 /** A dollar quote that the text does not end. */
 function dollarQuote(text: string): string {

@@ -60,12 +60,27 @@ export interface DropSlotStep {
   readonly slot: string;
 }
 
+/** Hold writes off a primary. */
+export interface FenceStep {
+  readonly verb: "fence";
+  readonly node: string;
+  /** Application names whose sessions stay. */
+  readonly spare: readonly string[];
+}
+
+export interface UnfenceStep {
+  readonly verb: "unfence";
+  readonly node: string;
+}
+
 export type Step =
   | QuiesceStep
   | UnquiesceStep
   | ExchangeStep
   | PromoteStep
   | RepointStep
+  | FenceStep
+  | UnfenceStep
   | StopStep
   | HealStep
   | DropSlotStep;

@@ -24,7 +24,10 @@ import { askForTls, checkDirectProtocol, shakeHands, verifyServerName } from "./
 import { readTlsSettings, type SslMode, sslModeOf, startsDirectly } from "./tls-settings.ts";
 
 /** Throws ConnectFailure, ConfigError (the connection string cannot be honoured), or the signal's reason. */
-export async function connect(conninfo: Conninfo, options: ConnectOptions): Promise<StreamingSession> {
+export async function connect(
+  conninfo: Conninfo,
+  options: ConnectOptions,
+): Promise<StreamingSession> {
   checkSupported(conninfo);
   const parsed = parseHosts(conninfo);
   if (!parsed.ok) throw new ConfigError(parsed.message);
@@ -82,7 +85,11 @@ function endsSearch(failure: ConnectFailure): boolean {
   return failure.sqlstate !== null && failure.sqlstate !== "57P03" && failure.answer === "error";
 }
 
-async function tryHost(address: Address, request: Request, hostsLeft: number): Promise<StreamingSession> {
+async function tryHost(
+  address: Address,
+  request: Request,
+  hostsLeft: number,
+): Promise<StreamingSession> {
   const attempt = new Attempt({
     target: formatAddress(address),
     timeoutMs: hostLimit(request, hostsLeft),

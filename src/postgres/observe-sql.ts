@@ -5,7 +5,12 @@
 
 import { managerSessions } from "../topology/managers.ts";
 import type { SettingName } from "../topology/node.ts";
-import { canGrantParameters, changingFunctions, standbyParameters } from "../topology/rights.ts";
+import {
+  canGrantParameters,
+  changingFunctions,
+  fenceParameters,
+  standbyParameters,
+} from "../topology/rights.ts";
 import { fileSettingsSql } from "./settings.ts";
 
 /** The application_name of remaster's own replication connections, which never stream. */
@@ -166,7 +171,7 @@ function lackingSql(major: number): string {
   const superuser = "current_setting('is_superuser') = 'on'";
   const settings = !canGrantParameters(major)
     ? [`('SUPERUSER', ${superuser})`]
-    : standbyParameters.map(
+    : [...standbyParameters, ...fenceParameters].map(
         (name) =>
           `('ALTER SYSTEM ON PARAMETER ${name}', has_parameter_privilege('${name}', 'ALTER SYSTEM'))`,
       );

@@ -191,7 +191,7 @@ function marksOf(settings: {
   const restoreQuiesced = [inForce.restoreCommand, inFiles?.restoreCommand].some(
     (command) => readRestoreMark(command ?? "").quiesced,
   );
-  const fenced = settings.fenced === "on";
+  const fenced = (settings.fenced ?? "") !== "";
   return { quiesced, restoreQuiesced, repointing, exchanging, slotsAt, fenced };
 }
 

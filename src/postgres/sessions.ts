@@ -47,6 +47,15 @@ export class Sessions {
     return session;
   }
 
+  /** One to a database of the node's, beside that; closed by whoever asked for it. */
+  async sessionIn(name: string, database: string): Promise<Session> {
+    const { conninfo } = this.#config(name);
+    return await connect(
+      { ...conninfo, dbname: database },
+      { timeoutMs: this.#options.timeoutMs, applicationName: ownApplicationName },
+    );
+  }
+
   async #session(name: string): Promise<Session> {
     const open = this.#live(name);
     if (open !== null) return open;
@@ -84,9 +93,13 @@ export class Sessions {
   }
 
   #connect(name: string): Promise<Session> {
+    return this.#openTo(this.#config(name), null);
+  }
+
+  #config(name: string): NodeConfig {
     const node = this.#options.config.nodes.find((each) => each.name === name);
     if (node === undefined) throw new Error(`no node ${name} in the topology file`);
-    return this.#openTo(node, null);
+    return node;
   }
 
   #openTo(node: NodeConfig, signal: AbortSignal | null): Promise<Session> {

@@ -13,7 +13,8 @@ export type ChangeableSetting =
   | "primary_slot_name"
   | "restore_command"
   | "default_transaction_read_only"
-  | "synchronous_standby_names";
+  | "synchronous_standby_names"
+  | "remaster.fenced";
 
 const obstaclesSince15 = /* sql */ `
 SELECT s.name, s.source,

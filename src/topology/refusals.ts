@@ -22,6 +22,13 @@ export const refusalCatalogue = {
   "no-candidate": "No reachable standby may be promoted; the ranking gives the reason for each.",
   "not-promotable": "The topology file says that this node never leads.",
   "not-a-standby": "The verb works on standbys, and this node is none.",
+  "not-a-primary": "The verb works on a primary, and this node is none.",
+  "sessions-remain":
+    "Sessions that may write are left on the primary: the role of remaster may not end them, or they did not end in the time that was given. A session that waits for its synchronous standby is let come to its end.",
+  "another-leads":
+    "Another node leads by now: taking the fence away would open a second primary for writes.",
+  "override-out-of-reach":
+    "A role, a database or a subscription goes past the read-only default, and the role of remaster may not change that.",
   "not-in-standby-mode":
     "The node is in point-in-time recovery, or it could not be proven that it is not. There a restore_command that fails ends recovery: the node would promote itself.",
   "replay-held-up":

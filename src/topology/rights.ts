@@ -20,6 +20,13 @@ export const standbyParameters: readonly string[] = [
   "restore_command",
 ];
 
+/** Settings that change on a primary that is fenced. */
+export const fenceParameters: readonly string[] = [
+  "default_transaction_read_only",
+  "synchronous_standby_names",
+  "remaster.fenced",
+];
+
 /** Functions without which no verb that changes a standby works. */
 export const changingFunctions: readonly string[] = [
   "pg_reload_conf()",
@@ -46,8 +53,6 @@ export function rightsOn(major: number): Rights {
       ...(major >= 16 ? ["pg_log_standby_snapshot()"] : []),
     ],
     views: ["pg_file_settings"],
-    parameters: since15
-      ? [...standbyParameters, "default_transaction_read_only", "synchronous_standby_names"]
-      : [],
+    parameters: since15 ? [...standbyParameters, ...fenceParameters] : [],
   };
 }

@@ -44,5 +44,7 @@ function stateStyle({ state, required }: StepResult): Style {
 
 /** What a step that went well left to be known is for --verbose, but for where the new primary begins. */
 function showsDetail({ step, state }: StepResult, { verbose }: StepsView): boolean {
-  return verbose || step.verb === "promote" || (state !== "done" && state !== "already");
+  return (
+    verbose || ["promote", "fence"].includes(step.verb) || (state !== "done" && state !== "already")
+  );
 }

@@ -56,7 +56,10 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       next = reading.next;
     }
     if (last === null) throw new Error("no record");
-    expect([isShutdownCheckpoint(last), formatLsn(last.end)]).toEqual([true, formatLsn(read.stream.at)]);
+    expect([isShutdownCheckpoint(last), formatLsn(last.end)]).toEqual([
+      true,
+      formatLsn(read.stream.at),
+    ]);
     const [replayed] = await sql(cluster.server("n2"), "SELECT pg_last_wal_replay_lsn()");
     expect(replayed).toBe(formatLsn(last.end));
   });

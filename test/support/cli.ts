@@ -31,6 +31,7 @@ export interface CliNode {
   readonly lagBytes: string | null;
   readonly diverged: boolean | null;
   readonly quiesced: boolean | null;
+  readonly fenced: boolean | null;
   readonly repointing: string | null;
   readonly slots: readonly { readonly slotName: string; readonly active: boolean }[];
 }

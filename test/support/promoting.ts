@@ -31,6 +31,7 @@ export async function promoteAsPlanned(session: Session, timeoutMs: number): Pro
   const world: World = {
     config: { name: "alone", file: null, nodes: [] },
     session: () => Promise.resolve(session),
+    sessionIn: () => Promise.reject(new Error("no other database here")),
     observe: () => Promise.resolve([]),
     reached: () => [],
     lastSeen: () => null,

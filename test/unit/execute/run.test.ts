@@ -105,6 +105,7 @@ async function run(
   const world = (signal: AbortSignal, deadline: number): World => ({
     config: { name: "test", file: null, nodes: [] },
     session: () => Promise.reject(new Error("no servers here")),
+    sessionIn: () => Promise.reject(new Error("no servers here")),
     observe: () => Promise.resolve([]),
     reached: () => [],
     lastSeen: () => null,

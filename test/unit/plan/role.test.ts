@@ -1,7 +1,8 @@
 // The SQL of remaster's role: what it grants per major, and that a name cannot leave its quotes.
 
 import { describe, expect, test } from "vitest";
-import { quoteIdentifier, renderRole } from "../../../src/plan/role.ts";
+import { renderRole } from "../../../src/plan/role.ts";
+import { quoteIdentifier } from "../../../src/topology/identifier.ts";
 import { majors } from "../../../src/commands/values.ts";
 
 describe("the role", () => {

@@ -1,0 +1,125 @@
+// Decides fence and unfence: hold writes off the primary, and let them back. What would keep the fence from closing is
+// refused beforehand, by name: a session that our role may not end, an override that it may not change.
+
+import type { Finding } from "../topology/finding.ts";
+import type { ReachedNode } from "../topology/node.ts";
+import type { Topology } from "../topology/topology.ts";
+import type { WriterSurvey } from "../topology/writers.ts";
+import { checkBelongs, checkReach, checkReachable, checkRights } from "./checks.ts";
+import type { Decision } from "./plan.ts";
+import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+
+export interface FenceRequest {
+  readonly node: string;
+  readonly spare: readonly string[];
+  /** Null where the node was not asked, because it is none to be fenced. */
+  readonly survey: WriterSurvey | null;
+}
+
+function checkPrimary(node: ReachedNode): Finding[] {
+  if (node.role === "primary") return [];
+  return [
+    problem("not-a-primary", node.name, {
+      message: `${node.name} is a standby, not a primary`,
+      hint: "see `remaster status`",
+    }),
+  ];
+}
+
+function checkSessions({ node, sessions }: WriterSurvey): Finding[] {
+  const out = sessions.filter(({ mayEnd }) => !mayEnd);
+  if (out.length === 0) return [];
+  const who = out.map(({ pid, user }) => `pid ${pid} (${user ?? "unknown user"})`).join(", ");
+  return [
+    problem("sessions-remain", node, {
+      message: `this role may not end sessions on ${node}: ${who}`,
+      hint: "end them, connect as a superuser, or let them stay: --spare NAME",
+    }),
+  ];
+}
+
+/** Only a superuser changes what everybody else has set for himself. */
+function checkOverrides({ node, overrides, subscriptions, isSuperuser }: WriterSurvey): Finding[] {
+  if (isSuperuser) return [];
+  const roles = overrides.map(({ role, database }) =>
+    problem("override-out-of-reach", node, {
+      message: `${whose(role, database)} has default_transaction_read_only of its own, which this role may not change`,
+      hint: "connect as a superuser, or RESET it",
+    }),
+  );
+  const workers = subscriptions.map(({ database, name }) =>
+    problem("override-out-of-reach", node, {
+      message: `subscription ${name} in database ${database} writes, and this role may not disable it`,
+      hint: "connect as a superuser, or ALTER SUBSCRIPTION ... DISABLE",
+    }),
+  );
+  return [...roles, ...workers];
+}
+
+function whose(role: string | null, database: string | null): string {
+  if (role === null) return `database ${database ?? "?"}`;
+  return database === null ? `role ${role}` : `role ${role} in database ${database}`;
+}
+
+function tellOfPrepared({ node, preparedTransactions }: WriterSurvey): Finding[] {
+  if (preparedTransactions.length === 0) return [];
+  const gids = preparedTransactions.map(({ gid, database }) => `${gid} in ${database}`);
+  return [
+    {
+      code: "prepared-transactions",
+      severity: "warning",
+      node,
+      message: `prepared transactions stand open on ${node}: ${gids.join(", ")}`,
+      hint: "COMMIT PREPARED or ROLLBACK PREPARED, on whichever node leads then",
+    },
+  ];
+}
+
+export function planFence(topology: Topology, request: FenceRequest): Decision {
+  const node = observationOf(topology, request.node);
+  if (!node.reachable) return refuseOn(checkReachable(node)) ?? { kind: "already", findings: [] };
+  const { survey } = request;
+  const refusal =
+    refuseOn([...checkBelongs(topology, node), ...checkPrimary(node)]) ??
+    refuseOn([
+      ...checkRights(node, "fence"),
+      ...checkReach(node, ["default_transaction_read_only", "synchronous_standby_names"]),
+      ...(survey === null ? [] : [...checkSessions(survey), ...checkOverrides(survey)]),
+    ]);
+  if (refusal !== null) return refusal;
+  const step = { verb: "fence", node: node.name, spare: request.spare } as const;
+  return decidePlan("fence", topology, {
+    stages: stage(`hold writes off ${node.name}`, [planned(topology, step, { required: true })]),
+    findings: survey === null ? [] : tellOfPrepared(survey),
+  });
+}
+
+/** Another primary that is not fenced itself has the lead. */
+function checkNobodyLeads(topology: Topology, name: string): Finding[] {
+  const leading = topology.primaries.filter((other) => {
+    const node = topology.nodes.get(other);
+    return other !== name && node?.reachable === true && !node.marks.fenced;
+  });
+  return leading.map((other) =>
+    problem("another-leads", name, {
+      message: `${other} leads: without its fence ${name} would be a second primary`,
+      hint: `make ${name} a standby of ${other}, or stop it`,
+    }),
+  );
+}
+
+export function planUnfence(topology: Topology, request: { readonly node: string }): Decision {
+  const node = observationOf(topology, request.node);
+  if (!node.reachable) return refuseOn(checkReachable(node)) ?? { kind: "already", findings: [] };
+  if (!node.marks.fenced) return { kind: "already", findings: [] };
+  const refusal = refuseOn([
+    ...checkBelongs(topology, node),
+    ...checkNobodyLeads(topology, node.name),
+    ...checkRights(node, "fence"),
+  ]);
+  if (refusal !== null) return refusal;
+  const step = { verb: "unfence", node: node.name } as const;
+  return decidePlan("unfence", topology, {
+    stages: stage(`let writes back to ${node.name}`, [planned(topology, step, { required: true })]),
+  });
+}

@@ -1,0 +1,74 @@
+// The mark of a fence: the custom setting remaster.fenced, which holds as JSON what was before, so that anybody can take the
+// fence back. Every user of the server can read it: nothing secret is in it. What it keeps are running values and names.
+
+/** A role's or a database's own default_transaction_read_only, which would go past the fence. */
+export interface Override {
+  /** Null: of every role in that database. */
+  readonly role: string | null;
+  /** Null: in every database. */
+  readonly database: string | null;
+  readonly value: string;
+}
+
+export interface Subscription {
+  readonly database: string;
+  readonly name: string;
+}
+
+export interface FenceMark {
+  /** default_transaction_read_only as it was. */
+  readonly readOnly: string;
+  /** synchronous_standby_names as it was. */
+  readonly synchronous: string;
+  /** Taken away, to be set again. */
+  readonly overrides: readonly Override[];
+  /** Disabled, to be enabled again. */
+  readonly subscriptions: readonly Subscription[];
+}
+
+export function formatFenceMark(mark: FenceMark): string {
+  return JSON.stringify(mark);
+}
+
+/** Null where the text is none of ours, or empty: then nothing is known of what was before. */
+export function parseFenceMark(text: string | null): FenceMark | null {
+  let found: unknown;
+  try {
+    found = JSON.parse(text ?? "");
+  } catch {
+    return null;
+  }
+  return isMark(found) ? found : null;
+}
+
+function isMark(found: unknown): found is FenceMark {
+  if (!isRecord(found)) return false;
+  const { readOnly, synchronous, overrides, subscriptions } = found;
+  return (
+    typeof readOnly === "string" &&
+    typeof synchronous === "string" &&
+    Array.isArray(overrides) &&
+    overrides.every(isOverride) &&
+    Array.isArray(subscriptions) &&
+    subscriptions.every(isSubscription)
+  );
+}
+
+function isOverride(found: unknown): found is Override {
+  if (!isRecord(found)) return false;
+  const names = [found["role"], found["database"]];
+  return (
+    names.every((name) => name === null || typeof name === "string") &&
+    typeof found["value"] === "string"
+  );
+}
+
+function isSubscription(found: unknown): found is Subscription {
+  return (
+    isRecord(found) && typeof found["database"] === "string" && typeof found["name"] === "string"
+  );
+}
+
+function isRecord(found: unknown): found is Readonly<Record<string, unknown>> {
+  return typeof found === "object" && found !== null;
+}
