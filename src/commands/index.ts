@@ -51,6 +51,11 @@ export const verbs: readonly VerbEntry[] = [
     group: "compose",
     load: async () => (await import("./failover.ts")).failover,
   },
+  {
+    name: "switchover",
+    group: "compose",
+    load: async () => (await import("./switchover.ts")).switchover,
+  },
   { name: "undo", group: "compose", load: async () => (await import("./undo.ts")).undo },
   { name: "lock", group: "compose", load: async () => (await import("./lock.ts")).lock },
   {

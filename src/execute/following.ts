@@ -196,6 +196,7 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
       }
       if (step.until === "set") return stillTold(step.node, look, memory);
       const session = await world.session(step.node);
+      if (step.until === "stream") return follows(step, world, marks);
       const settled = await settleHolds(session, address);
       const held = settled.holds ? await follows(step, world, marks) : settled;
       if (!held.holds || !(await bearsUnloadedMark(session))) return held;
@@ -221,6 +222,7 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
         pollMs: 2,
         nudge: { everyMs: nudge.everyMs, push: () => nudge.push(step, world) },
       });
+      if (step.until === "stream") return;
       await dropOthers(step, look, world);
       await settleSetting(step, world);
     },

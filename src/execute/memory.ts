@@ -24,6 +24,8 @@ export interface Memory {
   readonly stopped: Set<string>;
   /** Where the writes of a node ended that this run has fenced. */
   readonly fenced: Map<string, Position>;
+  /** Clean stops that this run asked for, under way or over. */
+  readonly stopping: Map<string, Promise<void>>;
   /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
   readonly changeable: Set<string>;
 }
@@ -44,6 +46,7 @@ export function createMemory(): Memory {
     led: new Set(),
     stopped: new Set(),
     fenced: new Map(),
+    stopping: new Map(),
     changeable: new Set(),
   };
 }

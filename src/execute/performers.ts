@@ -1,5 +1,11 @@
 // One performer per kind of step, made anew for each run.
 
+import {
+  createCheckpointPerformer,
+  createDemotePerformer,
+  createReinstatePerformer,
+  createRejoinPerformer,
+} from "./demotion.ts";
 import { createExchangePerformer } from "./exchange.ts";
 import { createRepointPerformer } from "./following.ts";
 import { createFencePerformer, createUnfencePerformer } from "./fencing.ts";
@@ -20,6 +26,10 @@ export function createPerformers(): Performers {
     exchange: createExchangePerformer(memory),
     promote: promotePerformer,
     repoint,
+    checkpoint: createCheckpointPerformer(),
+    demote: createDemotePerformer(memory),
+    reinstate: createReinstatePerformer(memory),
+    rejoin: createRejoinPerformer(memory, repoint),
     fence: createFencePerformer(memory),
     unfence: createUnfencePerformer(memory),
     stop: createStopPerformer(memory),

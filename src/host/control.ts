@@ -16,6 +16,7 @@ import {
   pidFileStatus,
 } from "./data-directory.ts";
 import { killProcessesIn } from "./processes.ts";
+import { type StandbySignal, standbySignal } from "./standby-signal.ts";
 import { type WalFolder, walFolder } from "./wal-folder.ts";
 
 /** How to start and stop a server, as the topology file says it. */
@@ -42,6 +43,7 @@ export interface ServerControl {
   isStopped(): Promise<boolean>;
   /** Null without pg_ctl, which alone says where the data directory is. */
   readonly wal: WalFolder | null;
+  readonly standbySignal: StandbySignal | null;
 }
 
 /** Null where the topology file gives no way at all. */
@@ -64,6 +66,7 @@ export function createControl(wish: ControlWish): ServerControl | null {
       return (await livenessOf(await openDataDirectory(pgCtl.data))).processes.length === 0;
     },
     wal: pgCtl === null ? null : walFolder(pgCtl.data),
+    standbySignal: pgCtl === null ? null : standbySignal(pgCtl.data),
   };
 }
 

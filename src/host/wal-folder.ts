@@ -4,8 +4,8 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type CommandResult, runCommand } from "./command.ts";
-import { ControlError, lastWords } from "./control-error.ts";
+import { runAsOwner } from "./as-owner.ts";
+import { ControlError } from "./control-error.ts";
 import { type DataDirectory, livenessOf, openDataDirectory } from "./data-directory.ts";
 
 export interface Cut {
@@ -33,7 +33,6 @@ export interface WalFolder {
 }
 
 const segmentName = /^[0-9A-F]{24}(?:\.partial)?$/;
-const deadlineMs = 30_000;
 
 export function walFolder(data: string): WalFolder {
   return {
@@ -92,22 +91,4 @@ async function move(
   if (files.names.length === 0) return;
   const paths = files.names.map((name) => join(files.from, name));
   await runAsOwner(directory, "mv", [...paths, files.to]);
-}
-
-/** Runs a program on files of the data directory as their owner. */
-async function runAsOwner(
-  directory: DataDirectory,
-  file: string,
-  args: readonly string[],
-): Promise<CommandResult> {
-  const result = await runCommand({
-    file,
-    args,
-    account: directory.account,
-    cwd: directory.path,
-    environment: { PATH: process.env["PATH"] ?? "", LC_ALL: "C" },
-    deadlineMs,
-  });
-  if (result.exitCode === 0) return result;
-  throw new ControlError(`${file} failed: ${lastWords(result.spawnError ?? result.output)}`);
 }

@@ -39,11 +39,15 @@ function takesSeveralNodes(step: Step): boolean {
     case "unquiesce":
     case "repoint":
     case "stop":
+    case "checkpoint":
       return true;
     case "exchange":
     case "promote":
     case "fence":
     case "unfence":
+    case "demote":
+    case "reinstate":
+    case "rejoin":
     case "heal":
     case "drop-slot":
       return false;
@@ -54,6 +58,8 @@ function commandLine(step: Step, nodes: readonly string[]): string {
   const names = step.verb === "exchange" ? [] : nodes;
   return ["remaster", step.verb, ...names, ...stepOptions(step)].map(quoteWord).join(" ");
 }
+
+const untilOptions = { set: ["--no-wait"], stream: ["--keep-mark"], follow: [] } as const;
 
 function stepOptions(step: Step): readonly string[] {
   switch (step.verb) {
@@ -67,7 +73,9 @@ function stepOptions(step: Step): readonly string[] {
         ...(step.acceptDataLoss === true ? ["--accept-data-loss"] : []),
       ];
     case "repoint":
-      return ["--to", step.to, ...(step.until === "set" ? ["--no-wait"] : [])];
+      return ["--to", step.to, ...untilOptions[step.until]];
+    case "demote":
+    case "rejoin":
     case "heal":
       return ["--to", step.to];
     case "drop-slot":
@@ -76,6 +84,8 @@ function stepOptions(step: Step): readonly string[] {
       return step.spare.length === 0 ? [] : ["--spare", step.spare.join(",")];
     case "unquiesce":
     case "unfence":
+    case "checkpoint":
+    case "reinstate":
     case "stop":
       return [];
   }

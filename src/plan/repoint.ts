@@ -20,6 +20,7 @@ import { leftSlots } from "./left-slots.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkSlots, checkTargetTimeline, checkWalSenders, tellOfLimits } from "./settings-fit.ts";
+import type { RepointStep } from "./step.ts";
 import { checkTorn } from "./torn.ts";
 
 export interface RepointRequest {
@@ -27,7 +28,7 @@ export interface RepointRequest {
   /** Every reachable standby but the upstream itself and those above it. */
   readonly all: boolean;
   readonly to: string;
-  readonly until: "set" | "follow";
+  readonly until: RepointStep["until"];
   /** The operator lets commits of a living primary wait. */
   readonly acceptBlockedCommits?: boolean;
 }
@@ -150,7 +151,7 @@ export function planRepoint(topology: Topology, request: RepointRequest): Decisi
     ),
   );
   const followers = nodes.filter((node) => !late.includes(node));
-  const left = request.until === "set" ? null : leftSlots(topology, followers, to.name);
+  const left = request.until !== "follow" ? null : leftSlots(topology, followers, to.name);
   return decidePlan("repoint", topology, {
     stages: [
       ...stage(`have them stream from ${to.name}`, steps),

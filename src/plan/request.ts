@@ -31,8 +31,13 @@ function undoOf(topology: Topology, step: Step): Step | null {
       return markAgain(topology, step.node);
     case "fence":
       return { verb: "unfence", node: step.node };
+    case "demote":
+      return { verb: "reinstate", node: step.node };
     case "unquiesce":
     case "unfence":
+    case "checkpoint":
+    case "reinstate":
+    case "rejoin":
     case "promote":
     case "stop":
     case "heal":

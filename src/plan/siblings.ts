@@ -8,6 +8,7 @@ import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.t
 import { checkSettings } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
 import type { Stage } from "./plan.ts";
+import type { RepointStep } from "./step.ts";
 import { checkAncestry } from "./repoint.ts";
 import { planned, problem, stage } from "./request.ts";
 import { checkTargetTimeline } from "./settings-fit.ts";
@@ -78,7 +79,7 @@ export function isHeldUp({ node }: Move): boolean {
 export function repointStages(
   topology: Topology,
   moves: readonly Move[],
-  words: { readonly until: "set" | "follow"; readonly reason: (to: string) => string },
+  words: { readonly until: RepointStep["until"]; readonly reason: (to: string) => string },
 ): readonly Stage[] {
   const { until, reason } = words;
   // Held-up replay keeps a node from following for as long as it lasts: it is told, and reported.

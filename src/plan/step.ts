@@ -36,8 +36,35 @@ export interface RepointStep {
   readonly verb: "repoint";
   readonly node: string;
   readonly to: string;
-  /** `set`: done when the node has been told; `follow`: done when it is seen to follow, and the setting is settled. */
-  readonly until: "set" | "follow";
+  /** `set`: done when the node has been told; `stream`: when it is seen to follow, with the mark still in place, so that it can be
+   * taken back; `follow`: when it is seen to follow, and the setting is settled. */
+  readonly until: "set" | "stream" | "follow";
+}
+
+/** Write what is dirty to disk, so that the next shutdown or promotion has little left to write. */
+export interface CheckpointStep {
+  readonly verb: "checkpoint";
+  readonly node: string;
+}
+
+/** Shut a primary down cleanly so that it comes back as a standby of another node, which has everything by then. */
+export interface DemoteStep {
+  readonly verb: "demote";
+  readonly node: string;
+  readonly to: string;
+}
+
+/** Start a demoted node as the primary that it was. */
+export interface ReinstateStep {
+  readonly verb: "reinstate";
+  readonly node: string;
+}
+
+/** Bring a former primary back as a standby. */
+export interface RejoinStep {
+  readonly verb: "rejoin";
+  readonly node: string;
+  readonly to: string;
 }
 
 /** Stop a server through its `control`. */
@@ -79,6 +106,10 @@ export type Step =
   | ExchangeStep
   | PromoteStep
   | RepointStep
+  | CheckpointStep
+  | DemoteStep
+  | ReinstateStep
+  | RejoinStep
   | FenceStep
   | UnfenceStep
   | StopStep

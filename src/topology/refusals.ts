@@ -22,6 +22,8 @@ export const refusalCatalogue = {
   "no-candidate": "No reachable standby may be promoted; the ranking gives the reason for each.",
   "not-promotable": "The topology file says that this node never leads.",
   "not-a-standby": "The verb works on standbys, and this node is none.",
+  "not-streaming":
+    "The node that is to lead gets no WAL: what it lacks it could not get before the primary ends.",
   "not-a-primary": "The verb works on a primary, and this node is none.",
   "sessions-remain":
     "Sessions that may write are left on the primary: the role of remaster may not end them, or they did not end in the time that was given. A session that waits for its synchronous standby is let come to its end.",

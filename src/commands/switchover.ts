@@ -1,0 +1,67 @@
+// `remaster switchover`: change the primary while all nodes are alive.
+
+import { planSwitchover } from "../plan/switchover.ts";
+import type { Report } from "../plan/report.ts";
+import type { Topology } from "../topology/topology.ts";
+import { formatPosition } from "../wal/position.ts";
+import { acceptBlockedCommits } from "./blocked-commits.ts";
+import { runChange } from "./change.ts";
+import type { Context } from "./context.ts";
+import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
+import { checkNodeNames } from "./nodes.ts";
+
+export const switchover: VerbDefinition = {
+  name: "switchover",
+  summary: "change the primary while all nodes are alive",
+  description: [
+    "Hands the lead to a standby, and brings the old primary back as a standby of it. Everything that can be done before the writes stop is done before: the other standbys stream from the candidate already, its slots are there, both have written a checkpoint. Then the old primary shuts down cleanly, the candidate is seen to have its whole log, up to the shutdown checkpoint, and leads.",
+  ],
+  arguments: [],
+  options: [
+    {
+      flag: "to",
+      type: "value",
+      placeholder: "NODE",
+      kind: "node",
+      summary: "the standby that is to lead; the best candidate otherwise",
+    },
+    {
+      flag: "accept-stranded-standbys",
+      type: "flag",
+      summary: "go on although standbys will not be able to follow",
+    },
+    acceptBlockedCommits,
+  ],
+  examples: [
+    { command: "remaster switchover --to n2", explanation: "asks first" },
+    { command: "remaster switchover --dry-run", explanation: "the plan alone" },
+  ],
+  changes: true,
+  outcomes: { done: "the candidate takes writes, and every other node follows it" },
+  run: runSwitchover,
+};
+
+function holds(topology: Topology): string {
+  const [name] = topology.primaries;
+  const node = name === undefined ? undefined : topology.nodes.get(name);
+  if (name === undefined || node?.reachable !== true) return "no node leads";
+  const at = node.received === null ? "" : ` at ${formatPosition(node.received)}`;
+  return `${name} leads${at}`;
+}
+
+async function runSwitchover(input: Input, context: Context): Promise<Report> {
+  const to = optionText(input, "to");
+  if (to !== null) await checkNodeNames(context, [to]);
+  const fit = {
+    strandedStandbys: optionSet(input, "accept-stranded-standbys"),
+    blockedCommits: optionSet(input, acceptBlockedCommits.flag),
+  };
+  const change = {
+    verb: "switchover",
+    decide: (topology: Topology) => planSwitchover(topology, { to, fit }),
+    holds,
+    word: (topology: Topology) => topology.primaries[0] ?? null,
+    question: () => "hand the lead over? the promotion cannot be taken back",
+  };
+  return runChange(change, context);
+}

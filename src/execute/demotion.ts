@@ -1,0 +1,226 @@
+// Hands the lead over: shuts a primary down cleanly so that it comes back as a standby, sees that the one who is to lead has
+// everything, and brings the old primary back. The shutdown itself is the fence: from the request on the server lets nobody
+// in and ends whoever writes, and what was acknowledged is in the log before the shutdown checkpoint (13 to 18).
+// standby.signal is put there last, just before the stop: a crash in between would bring the node back read-only.
+
+import type { ServerControl } from "../host/control.ts";
+import type {
+  CheckpointStep,
+  DemoteStep,
+  ReinstateStep,
+  RejoinStep,
+  RepointStep,
+} from "../plan/step.ts";
+import { type Ending, untilReplayed, watchEnding } from "../postgres/ending.ts";
+import { pointAt, unpoint } from "../postgres/follow.ts";
+import { observePosition, type PositionLook } from "../postgres/position.ts";
+import { reload } from "../postgres/settings.ts";
+import { segmentSizeOf } from "../topology/settings.ts";
+import { physicalSlotName } from "../topology/slot-name.ts";
+import { formatPosition } from "../wal/position.ts";
+import { readMarks } from "../conninfo/override.ts";
+import { mustAct, mustFinish } from "./acting.ts";
+import type { Memory } from "./memory.ts";
+import { NotDone, type Performer, Unfinished } from "./performer.ts";
+import { makeSlot } from "./slots.ts";
+import { nodeConfig, type World } from "./world.ts";
+
+/** There is always something to write: whoever asks for a checkpoint gets one. */
+export function createCheckpointPerformer(): Performer<CheckpointStep> {
+  const written = new Set<string>();
+  return {
+    pollMs: 5,
+
+    holds: ({ node }) =>
+      Promise.resolve(
+        written.has(node)
+          ? { holds: true, detail: null }
+          : { holds: false, why: `${node} has not written a checkpoint` },
+      ),
+
+    async act({ node }, world) {
+      const session = await world.session(node);
+      await session.query("CHECKPOINT", [], { timeoutMs: Math.max(1, world.remainingMs()) });
+      written.add(node);
+    },
+  };
+}
+
+async function controlOf(node: string, world: World): Promise<ServerControl> {
+  const control = await world.control(nodeConfig(world, node));
+  if (control === null) throw new NotDone(`there is no control of ${node}`);
+  if (control.standbySignal === null) {
+    throw new NotDone(`the topology file gives no control.pg_ctl of ${node}`);
+  }
+  return control;
+}
+
+/** What a node of this cluster connects with: what it connected with before it led, else what the other does. */
+function conninfoFor(node: string, own: PositionLook, other: PositionLook): string | null {
+  const before = readMarks(own.primaryConninfo ?? "").base;
+  if (before !== "") return own.primaryConninfo;
+  const base = readMarks(other.primaryConninfo ?? "").base;
+  return base === "" ? null : `${base} application_name=${node}`;
+}
+
+/** Tells the primary whom it follows from its next start on, with its slot there. */
+async function tell(step: DemoteStep, look: PositionLook, run: Run): Promise<void> {
+  const { world } = run;
+  const [session, successor] = await Promise.all([
+    world.session(step.node),
+    world.session(step.to),
+  ]);
+  const conninfo = conninfoFor(step.node, look, await observePosition(successor));
+  if (conninfo === null) throw new NotDone(`${step.to} has no primary_conninfo to take over`);
+  const slotName = physicalSlotName(step.node, look.primarySlotName);
+  const pointed = await pointAt(session, {
+    upstream: nodeConfig(world, step.to).replication,
+    slotName,
+    look: { ...look, primaryConninfo: conninfo },
+    makeSlot: {
+      on: step.to,
+      make: () => makeSlot(step.node, { upstream: step.to, slotName }, run),
+    },
+  });
+  mustAct(pointed);
+  if (pointed.done) run.memory.pointings.set(step.node, pointed.before);
+}
+
+interface Run {
+  readonly world: World;
+  readonly memory: Memory;
+}
+
+/** Stops it cleanly, and gives how its log ended. */
+async function shutDown(
+  step: DemoteStep,
+  control: ServerControl,
+  { world, memory }: Run,
+): Promise<Ending> {
+  const { conninfo } = nodeConfig(world, step.node);
+  const successor = await world.session(step.to);
+  const { replayLsn } = await observePosition(successor);
+  const [seen] = await world.observe([step.node]);
+  if (seen?.reachable !== true || seen.timeline === null || replayLsn === null) {
+    throw new NotDone(`what ${step.node} and ${step.to} have is not known`);
+  }
+  const limit = { timeoutMs: world.remainingMs(), signal: world.signal };
+  await using watch = await watchEnding(conninfo, {
+    ...limit,
+    from: { timeline: seen.timeline, lsn: replayLsn },
+    segmentSize: segmentSizeOf(seen),
+  });
+  await control.standbySignal?.put();
+  const stopping = control.stop({ ...limit, how: "clean" });
+  memory.stopping.set(step.node, stopping);
+  stopping.catch(() => undefined);
+  return await Promise.race([watch.ending, failureOf(stopping)]);
+}
+
+/** Never settles where the stop succeeds: how the log ended says more. */
+function failureOf(stopping: Promise<void>): Promise<Ending> {
+  return new Promise((resolve) => {
+    stopping.catch((error: unknown) => {
+      resolve({ kind: "unclean", why: error instanceof Error ? error.message : String(error) });
+    });
+  });
+}
+
+export function createDemotePerformer(memory: Memory): Performer<DemoteStep> {
+  return {
+    pollMs: 1,
+
+    async holds(step, world) {
+      const position = memory.fenced.get(step.node);
+      if (position === undefined) return { holds: false, why: `${step.node} was not shut down` };
+      const successor = await world.session(step.to);
+      const has = await untilReplayed(successor, position.lsn, { timeoutMs: 0 });
+      return has
+        ? { holds: true, detail: formatPosition(position) }
+        : { holds: false, why: `${step.to} has not replayed up to ${formatPosition(position)}` };
+    },
+
+    async act(step, world) {
+      const control = await controlOf(step.node, world);
+      const session = await world.session(step.node);
+      await tell(step, await observePosition(session), { world, memory });
+      const ending = await shutDown(step, control, { world, memory });
+      if (ending.kind === "unclean") {
+        throw new Unfinished(`${step.node} was not seen to shut down cleanly: ${ending.why}`);
+      }
+      memory.fenced.set(step.node, ending.at);
+    },
+  };
+}
+
+/** The stop that this run asked for is over. */
+async function untilStopped(
+  node: string,
+  control: ServerControl,
+  { world, memory }: Run,
+): Promise<void> {
+  const stopping = memory.stopping.get(node);
+  if (stopping !== undefined) await stopping;
+  else await control.stop({ timeoutMs: world.remainingMs(), signal: world.signal, how: "clean" });
+  memory.stopping.delete(node);
+}
+
+export function createReinstatePerformer(memory: Memory): Performer<ReinstateStep> {
+  return {
+    pollMs: 10,
+
+    async holds({ node }, world) {
+      const [seen] = await world.observe([node]);
+      if (seen?.reachable !== true) return { holds: false, why: `${node} cannot be reached` };
+      if (seen.role !== "primary") return { holds: false, why: `${node} is a standby` };
+      return seen.marks.repointing === null
+        ? { holds: true, detail: null }
+        : { holds: false, why: `${node} bears a mark` };
+    },
+
+    async act({ node }, world) {
+      const control = await controlOf(node, world);
+      const [seen] = await world.observe([node]);
+      if (seen?.reachable !== true || seen.role !== "primary") {
+        await untilStopped(node, control, { world, memory });
+        await control.standbySignal?.remove();
+        await control.start({ timeoutMs: world.remainingMs(), signal: world.signal });
+      } else {
+        await control.standbySignal?.remove();
+      }
+      const session = await world.session(node);
+      mustFinish(await unpoint(session, memory.pointings.get(node) ?? null));
+      await reload(session);
+      memory.fenced.delete(node);
+    },
+  };
+}
+
+export function createRejoinPerformer(
+  memory: Memory,
+  repoint: Performer<RepointStep>,
+): Performer<RejoinStep> {
+  const following = ({ node, to }: RejoinStep): RepointStep => {
+    return { verb: "repoint", node, to, until: "follow" };
+  };
+  return {
+    pollMs: 10,
+
+    async holds(step, world) {
+      const seen = world.lastSeen(step.node);
+      if (seen?.reachable !== true || seen.role === "primary") {
+        return { holds: false, why: `${step.node} is no standby` };
+      }
+      return repoint.holds(following(step), world);
+    },
+
+    async act(step, world) {
+      const control = await controlOf(step.node, world);
+      await untilStopped(step.node, control, { world, memory });
+      await control.standbySignal?.put();
+      await control.start({ timeoutMs: world.remainingMs(), signal: world.signal });
+      await world.observe([step.node]);
+      await repoint.act(following(step), world);
+    },
+  };
+}
