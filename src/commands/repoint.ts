@@ -55,6 +55,11 @@ export const repoint: VerbDefinition = {
       type: "flag",
       summary: "only tell them; the same verb without it sees them follow and settles the setting",
     },
+    {
+      flag: "keep-mark",
+      type: "flag",
+      summary: "see them follow, and leave the old value in place so that it can be taken back",
+    },
     acceptBlockedCommits,
   ],
   examples: [
@@ -96,6 +101,11 @@ async function decidePatiently(
   }
 }
 
+function untilOf(input: Input): "set" | "stream" | "follow" {
+  if (optionSet(input, "no-wait")) return "set";
+  return optionSet(input, "keep-mark") ? "stream" : "follow";
+}
+
 async function runRepoint(input: Input, context: Context): Promise<Report> {
   const nodes = argumentValues(input, "node");
   const to = optionText(input, "to") ?? "";
@@ -108,7 +118,7 @@ async function runRepoint(input: Input, context: Context): Promise<Report> {
   }
   await checkNodeNames(context, nodes);
   await checkNodeNames(context, [to]);
-  const until = optionSet(input, "no-wait") ? "set" : "follow";
+  const until = untilOf(input);
   const acceptBlocked = optionSet(input, acceptBlockedCommits.flag);
   const request = { nodes, all, to, until, acceptBlockedCommits: acceptBlocked } as const;
   const followers = (topology: Topology): string =>

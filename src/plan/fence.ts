@@ -2,11 +2,11 @@
 // refused beforehand, by name: a session that our role may not end, an override that it may not change.
 
 import type { Finding } from "../topology/finding.ts";
-import type { ReachedNode } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import { checkBelongs, checkReach, checkReachable, checkRights } from "./checks.ts";
 import type { Decision } from "./plan.ts";
+import { checkPrimary } from "./demote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
 export interface FenceRequest {
@@ -14,16 +14,6 @@ export interface FenceRequest {
   readonly spare: readonly string[];
   /** Null where the node was not asked, because it is none to be fenced. */
   readonly survey: WriterSurvey | null;
-}
-
-function checkPrimary(node: ReachedNode): Finding[] {
-  if (node.role === "primary") return [];
-  return [
-    problem("not-a-primary", node.name, {
-      message: `${node.name} is a standby, not a primary`,
-      hint: "see `remaster status`",
-    }),
-  ];
 }
 
 function checkSessions({ node, sessions }: WriterSurvey): Finding[] {

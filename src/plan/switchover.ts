@@ -5,9 +5,11 @@
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
+import { settingText } from "../topology/settings.ts";
 import { reachedNode } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
-import { checkBelongs, checkReachable, checkReplay, checkRights, checkSettings } from "./checks.ts";
+import { checkReachable, checkRights, checkSettings } from "./checks.ts";
+import { checkHandOver } from "./demote.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
@@ -39,38 +41,8 @@ function checkPrimaries(topology: Topology): Finding[] {
   ];
 }
 
-/** It has to stream from the primary: what it lacks then it gets before the primary ends. */
-function checkStreams(topology: Topology, node: ReachedNode): Finding[] {
-  const edge = topology.edges.get(node.name);
-  if (edge?.streaming === true) return [];
-  return [
-    problem("not-streaming", node.name, {
-      message: `${node.name} does not stream`,
-      hint: "see `remaster status` for the reason",
-    }),
-  ];
-}
-
-function checkControl(node: ReachedNode): Finding[] {
-  if (node.hasControl) return [];
-  return [
-    problem("no-control", node.name, {
-      message: `the topology file gives no control of ${node.name}`,
-      hint: `add control.pg_ctl to [nodes.${node.name}]`,
-    }),
-  ];
-}
-
-function checkCandidate(topology: Topology, node: ReachedNode): Finding[] {
-  return [
-    ...checkBelongs(topology, node),
-    ...checkMayLead(node),
-    ...checkReplay(node, { cancelQueries: false }),
-    ...checkStreams(topology, node),
-    ...checkRights(node, "promotion"),
-    ...checkRights(node, "slots"),
-    ...checkSettings(node),
-  ];
+function checkCandidate(node: ReachedNode): Finding[] {
+  return [...checkMayLead(node), ...checkRights(node, "promotion"), ...checkSettings(node)];
 }
 
 function findCandidate(topology: Topology, to: string | null): string | null {
@@ -88,12 +60,23 @@ function nobodyMayLead(): Decision {
   return { kind: "refused", outcome: "refused", findings };
 }
 
+/** The slots on the old primary of those who have left it: as a standby it would hold WAL for them for ever. */
+function staleSlots(topology: Topology, old: string, leaving: readonly ReachedNode[]) {
+  const slots = reachedNode(topology, old)?.slots ?? [];
+  const names = leaving.map((node) => settingText(node, "primary_slot_name"));
+  return slots
+    .filter(({ slotName, slotType }) => slotType === "physical" && names.includes(slotName))
+    .map(({ slotName: slot }) =>
+      planned(topology, { verb: "drop-slot", node: old, slot }, { required: false }),
+    );
+}
+
 function stagesFor(
   topology: Topology,
-  pair: { readonly old: string; readonly next: string },
+  pair: { readonly old: string; readonly next: string; readonly leaving: readonly ReachedNode[] },
   moves: readonly Move[],
 ): readonly Stage[] {
-  const { old, next } = pair;
+  const { old, next, leaving } = pair;
   const required = { required: true };
   const one = (reason: string, step: Parameters<typeof planned>[1]): readonly Stage[] =>
     stage(reason, [planned(topology, step, required)]);
@@ -118,6 +101,7 @@ function stagesFor(
     }),
     ...one(`bring ${old} back as a standby`, { verb: "rejoin", node: old, to: next }),
     ...repointStages(topology, moves, { until: "follow", reason: (to) => `see them follow ${to}` }),
+    ...stage(`let go of the slots that ${old} has for them`, staleSlots(topology, old, leaving)),
   ];
 }
 
@@ -136,12 +120,11 @@ export function planSwitchover(topology: Topology, request: SwitchoverRequest): 
   const direct = moves.filter(({ to }) => to === next).map(({ node }) => node);
   const pairing = { leader: observed, standbys: [...direct, old] };
   const refusal =
-    refuseOn([...checkBelongs(topology, old), ...checkControl(old), ...checkSettings(old)]) ??
-    refuseOn(checkCandidate(topology, observed)) ??
+    refuseOn([...checkHandOver(topology, old, observed), ...checkCandidate(observed)]) ??
     refuseOn(checkFit(pairing, request.fit));
   if (refusal !== null) return refusal;
   return decidePlan("switchover", topology, {
-    stages: stagesFor(topology, { old: old.name, next }, moves),
+    stages: stagesFor(topology, { old: old.name, next, leaving: [observed, ...direct] }, moves),
     noReturn: "promote",
     findings: [...findings, ...tellOfFit(pairing, request.fit)],
   });

@@ -1,0 +1,143 @@
+// Decides the steps by which a primary hands the lead over and comes back: checkpoint, demote, reinstate, rejoin.
+
+import type { Finding } from "../topology/finding.ts";
+import type { Observation, ReachedNode } from "../topology/node.ts";
+import { reachedNode } from "../topology/structure.ts";
+import type { Topology } from "../topology/topology.ts";
+import { checkBelongs, checkReachable, checkReplay, checkRights, checkSettings } from "./checks.ts";
+import type { Decision } from "./plan.ts";
+import { checkAncestry } from "./repoint.ts";
+import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+
+export function checkPrimary(node: ReachedNode): Finding[] {
+  if (node.role === "primary") return [];
+  return [
+    problem("not-a-primary", node.name, {
+      message: `${node.name} is a standby, not a primary`,
+      hint: "see `remaster status`",
+    }),
+  ];
+}
+
+/** What has to be done on the machine of a node takes its control. */
+export function checkControl(node: Observation): Finding[] {
+  if (node.hasControl) return [];
+  return [
+    problem("no-control", node.name, {
+      message: `the topology file gives no control of ${node.name}`,
+      hint: `add control.pg_ctl to [nodes.${node.name}]`,
+    }),
+  ];
+}
+
+/** It has to stream: what it lacks it gets before the primary ends. */
+export function checkStreams(topology: Topology, node: ReachedNode): Finding[] {
+  if (topology.edges.get(node.name)?.streaming === true) return [];
+  return [
+    problem("not-streaming", node.name, {
+      message: `${node.name} does not stream`,
+      hint: "see `remaster status` for the reason",
+    }),
+  ];
+}
+
+export function planCheckpoint(
+  topology: Topology,
+  request: { readonly nodes: readonly string[] },
+): Decision {
+  const refusal = refuseOn(
+    request.nodes.flatMap((name) => checkReachable(observationOf(topology, name))),
+  );
+  if (refusal !== null) return refusal;
+  const steps = request.nodes.map((node) =>
+    planned(topology, { verb: "checkpoint", node }, { required: true }),
+  );
+  return decidePlan("checkpoint", topology, {
+    stages: stage("write what is dirty to disk", steps),
+  });
+}
+
+/** What speaks against the primary handing over to that node. */
+export function checkHandOver(topology: Topology, old: ReachedNode, next: ReachedNode): Finding[] {
+  return [
+    ...checkBelongs(topology, old),
+    ...checkBelongs(topology, next),
+    ...checkPrimary(old),
+    ...checkControl(old),
+    ...checkSettings(old),
+    ...checkStreams(topology, next),
+    ...checkReplay(next, { cancelQueries: false }),
+    ...checkRights(next, "slots"),
+  ];
+}
+
+export function planDemote(
+  topology: Topology,
+  request: { readonly node: string; readonly to: string },
+): Decision {
+  const [node, to] = [observationOf(topology, request.node), observationOf(topology, request.to)];
+  const reach = refuseOn([...checkReachable(node), ...checkReachable(to)]);
+  if (reach !== null) return reach;
+  if (!node.reachable || !to.reachable) return { kind: "already", findings: [] };
+  const refusal = refuseOn(checkHandOver(topology, node, to));
+  if (refusal !== null) return refusal;
+  const step = { verb: "demote", node: node.name, to: to.name } as const;
+  return decidePlan("demote", topology, {
+    stages: stage(`shut ${node.name} down cleanly, with everything on ${to.name}`, [
+      planned(topology, step, { required: true }),
+    ]),
+  });
+}
+
+function checkNobodyElseLeads(topology: Topology, name: string): Finding[] {
+  return topology.primaries
+    .filter((other) => other !== name)
+    .map((other) =>
+      problem("another-leads", name, {
+        message: `${other} leads: ${name} would be a second primary`,
+        hint: `remaster rejoin ${name} --to ${other}`,
+      }),
+    );
+}
+
+export function planReinstate(topology: Topology, request: { readonly node: string }): Decision {
+  const node = observationOf(topology, request.node);
+  const refusal = refuseOn([...checkControl(node), ...checkNobodyElseLeads(topology, node.name)]);
+  if (refusal !== null) return refusal;
+  const step = { verb: "reinstate", node: node.name } as const;
+  return decidePlan("reinstate", topology, {
+    stages: stage(`make ${node.name} the primary again`, [
+      planned(topology, step, { required: true }),
+    ]),
+    noReturn: "reinstate",
+  });
+}
+
+export function planRejoin(
+  topology: Topology,
+  request: { readonly node: string; readonly to: string },
+): Decision {
+  const node = observationOf(topology, request.node);
+  const to = reachedNode(topology, request.to);
+  if (to === null) {
+    return refuseOn(checkReachable(observationOf(topology, request.to))) ?? none;
+  }
+  const refusal = refuseOn([
+    ...checkBelongs(topology, to),
+    ...checkControl(node),
+    ...checkRights(to, "slots"),
+    ...(node.reachable
+      ? [...checkBelongs(topology, node), ...checkAncestry(topology, node, to)]
+      : []),
+  ]);
+  if (refusal !== null) return refusal;
+  const step = { verb: "rejoin", node: node.name, to: to.name } as const;
+  return decidePlan("rejoin", topology, {
+    stages: stage(`bring ${node.name} back as a standby`, [
+      planned(topology, step, { required: true }),
+    ]),
+    noReturn: "rejoin",
+  });
+}
+
+const none: Decision = { kind: "already", findings: [] };
