@@ -27,6 +27,13 @@ export const fence: VerbDefinition = {
       kind: "text",
       summary: "sessions of these application_names stay, separated by commas",
     },
+    {
+      flag: "to",
+      type: "value",
+      placeholder: "NODE",
+      kind: "node",
+      summary: "wait until this node has everything that was written",
+    },
   ],
   examples: [
     { command: "remaster fence n1 --yes", explanation: "prints where the writes ended" },
@@ -45,7 +52,15 @@ export const unfence: VerbDefinition = {
   arguments: [
     { name: "node", summary: "the fenced node", kind: "node", required: true, variadic: false },
   ],
-  options: [],
+  options: [
+    {
+      flag: "of",
+      type: "value",
+      placeholder: "NODE",
+      kind: "node",
+      summary: "give the node, which leads now, what the fence of NODE took away in the catalogues",
+    },
+  ],
   examples: [{ command: "remaster unfence n1 --yes", explanation: "everything as it was" }],
   changes: true,
   run: runUnfence,
@@ -56,19 +71,20 @@ function isPrimary(topology: Topology, name: string): boolean {
   return node?.reachable === true && node.role === "primary";
 }
 
-function namesIn(text: string | null): readonly string[] {
+export function namesIn(text: string | null): readonly string[] {
   return (text ?? "").split(",").filter((name) => name !== "");
 }
 
 async function runFence(input: Input, context: Context): Promise<Report> {
   const [node = ""] = argumentValues(input, "node");
   const spare = namesIn(optionText(input, "spare"));
-  await checkNodeNames(context, [node]);
+  const to = optionText(input, "to");
+  await checkNodeNames(context, [node, ...(to === null ? [] : [to])]);
   const change = {
     verb: "fence",
     decide: async (topology: Topology) => {
       const survey = isPrimary(topology, node) ? await context.survey(node, spare) : null;
-      return planFence(topology, { node, spare, survey });
+      return planFence(topology, { node, spare, to, survey });
     },
     holds: () => `${node} is fenced`,
     question: () => `hold writes off ${node} and end its sessions?`,
@@ -86,10 +102,11 @@ function heldAgainst(report: Report, { typed }: Context): Report {
 
 async function runUnfence(input: Input, context: Context): Promise<Report> {
   const [node = ""] = argumentValues(input, "node");
-  await checkNodeNames(context, [node]);
+  const of = optionText(input, "of");
+  await checkNodeNames(context, [node, ...(of === null ? [] : [of])]);
   const change = {
     verb: "unfence",
-    decide: (topology: Topology) => planUnfence(topology, { node }),
+    decide: (topology: Topology) => planUnfence(topology, { node, of }),
     holds: () => `${node} takes writes`,
     question: () => `let writes back to ${node}?`,
   };

@@ -8,6 +8,7 @@ import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
+import { namesIn } from "./fence.ts";
 import { checkNodeNames } from "./nodes.ts";
 
 export const switchover: VerbDefinition = {
@@ -24,6 +25,13 @@ export const switchover: VerbDefinition = {
       placeholder: "NODE",
       kind: "node",
       summary: "the standby that is to lead; the best candidate otherwise",
+    },
+    {
+      flag: "spare",
+      type: "value",
+      placeholder: "NAMES",
+      kind: "text",
+      summary: "sessions of these application_names stay, where the primary is fenced",
     },
     {
       flag: "accept-stranded-standbys",
@@ -49,6 +57,14 @@ function holds(topology: Topology): string {
   return `${name} leads${at}`;
 }
 
+/** A primary that nobody here can stop is fenced instead. */
+async function fenceFor(topology: Topology, context: Context, spare: readonly string[]) {
+  const [primary] = topology.primaries;
+  const node = primary === undefined ? undefined : topology.nodes.get(primary);
+  if (node?.reachable !== true || node.hasControl) return null;
+  return { spare, survey: await context.survey(node.name, spare) };
+}
+
 async function runSwitchover(input: Input, context: Context): Promise<Report> {
   const to = optionText(input, "to");
   if (to !== null) await checkNodeNames(context, [to]);
@@ -58,7 +74,10 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
   };
   const change = {
     verb: "switchover",
-    decide: (topology: Topology) => planSwitchover(topology, { to, fit }),
+    decide: async (topology: Topology) => {
+      const fence = await fenceFor(topology, context, namesIn(optionText(input, "spare")));
+      return planSwitchover(topology, { to, fit, fence });
+    },
     holds,
     word: (topology: Topology) => topology.primaries[0] ?? null,
     question: () => "hand the lead over? the promotion cannot be taken back",

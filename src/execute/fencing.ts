@@ -2,13 +2,22 @@
 // before; then the end of what was written is taken, and the log is watched behind it.
 
 import type { FenceStep, UnfenceStep } from "../plan/step.ts";
-import { fence, fencedPosition, fenceHolds, unfence } from "../postgres/fence.ts";
+import { untilReplayed } from "../postgres/ending.ts";
+import {
+  fence,
+  fencedPosition,
+  fenceHolds,
+  readFenceMark,
+  reopen,
+  reopenLacks,
+  unfence,
+} from "../postgres/fence.ts";
 import { observePosition } from "../postgres/position.ts";
 import { findForeignWrites } from "../postgres/watch.ts";
-import { formatPosition } from "../wal/position.ts";
+import { formatPosition, type Position } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
-import type { Performer } from "./performer.ts";
+import type { Holding, Performer } from "./performer.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 function limits(node: string, world: World) {
@@ -22,12 +31,14 @@ function limits(node: string, world: World) {
 /** How long the log is watched behind the position, milliseconds. */
 const watchMs = 100;
 
-async function noteForeignWrites(step: FenceStep, { fenced }: Memory, world: World): Promise<void> {
-  const position = fenced.get(step.node);
-  if (position === undefined) return;
-  await world.pause(Math.min(watchMs, world.remainingMs()));
-  const { conninfo } = nodeConfig(world, step.node);
-  const { has } = await observePosition(await world.session(step.node));
+/** What was written to a node behind the position at which it was fenced. */
+export async function noteForeignWrites(
+  node: string,
+  position: Position,
+  world: World,
+): Promise<void> {
+  const { conninfo } = nodeConfig(world, node);
+  const { has } = await observePosition(await world.session(node));
   if (has === null || has <= position.lsn) return;
   const found = await findForeignWrites(conninfo, {
     from: position,
@@ -38,10 +49,38 @@ async function noteForeignWrites(step: FenceStep, { fenced }: Memory, world: Wor
   world.note({
     code: "written-past-fence",
     severity: "problem",
-    node: step.node,
-    message: `${step.node} was written to behind ${formatPosition(position)}, at ${formatPosition(found)}`,
+    node,
+    message: `${node} was written to behind ${formatPosition(position)}, at ${formatPosition(found)}`,
     hint: `find out who writes: SELECT * FROM pg_stat_activity WHERE backend_xid IS NOT NULL`,
   });
+}
+
+/** Everything that was written is where it is to be. */
+async function arrived({ to }: FenceStep, position: Position, world: World): Promise<Holding> {
+  const at = formatPosition(position);
+  if (to === undefined) return { holds: true, detail: at };
+  const has = await untilReplayed(await world.session(to), position.lsn, { timeoutMs: 0 });
+  return has ? { holds: true, detail: at } : { holds: false, why: `${to} has not replayed ${at}` };
+}
+
+/** The catalogues are shared: what the fence of the one took away is missing on the other. */
+function createReopening(world: World, of: string) {
+  const markOf = async () => readFenceMark(await world.session(of));
+  return {
+    holds: async (node: string): Promise<Holding> => {
+      const mark = await markOf();
+      if (mark === null) return { holds: true, detail: null };
+      const lacks = await reopenLacks(await world.session(node), mark);
+      return lacks.length === 0
+        ? { holds: true, detail: null }
+        : { holds: false, why: `still closed on ${node}: ${lacks.join(", ")}` };
+    },
+    act: async (node: string): Promise<void> => {
+      const mark = await markOf();
+      if (mark === null) return;
+      mustFinish(await reopen(await world.session(node), mark, limits(node, world)));
+    },
+  };
 }
 
 export function createFencePerformer(memory: Memory): Performer<FenceStep> {
@@ -54,7 +93,7 @@ export function createFencePerformer(memory: Memory): Performer<FenceStep> {
       if (!held.holds) return held;
       const position = memory.fenced.get(step.node) ?? (await fencedPosition(session));
       memory.fenced.set(step.node, position);
-      return { holds: true, detail: formatPosition(position) };
+      return arrived(step, position, world);
     },
 
     async act(step, world) {
@@ -63,7 +102,11 @@ export function createFencePerformer(memory: Memory): Performer<FenceStep> {
     },
 
     async settle(step, world) {
-      await noteForeignWrites(step, memory, world);
+      const position = memory.fenced.get(step.node);
+      // Where another node is about to lead, the log is watched until it does.
+      if (position === undefined || step.to !== undefined) return;
+      await world.pause(Math.min(watchMs, world.remainingMs()));
+      await noteForeignWrites(step.node, position, world);
     },
   };
 }
@@ -72,7 +115,8 @@ export function createUnfencePerformer({ fenced }: Memory): Performer<UnfenceSte
   return {
     pollMs: 5,
 
-    async holds({ node }, world) {
+    async holds({ node, of }, world) {
+      if (of !== undefined) return createReopening(world, of).holds(node);
       const [seen] = await world.observe([node]);
       if (seen?.reachable !== true) return { holds: false, why: `${node} cannot be reached` };
       return seen.marks.fenced
@@ -80,7 +124,8 @@ export function createUnfencePerformer({ fenced }: Memory): Performer<UnfenceSte
         : { holds: true, detail: null };
     },
 
-    async act({ node }, world) {
+    async act({ node, of }, world) {
+      if (of !== undefined) return createReopening(world, of).act(node);
       const session = await world.session(node);
       mustFinish(await unfence(session, limits(node, world)));
       fenced.delete(node);

@@ -13,7 +13,7 @@ import { createHealPerformer } from "./healing.ts";
 import { createQuiescePerformer, createUnquiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
 import type { Performers } from "./performer.ts";
-import { promotePerformer } from "./promotion.ts";
+import { createPromotePerformer } from "./promotion.ts";
 import { createStopPerformer } from "./stopping.ts";
 import { dropSlotPerformer } from "./slot-dropping.ts";
 
@@ -24,7 +24,7 @@ export function createPerformers(): Performers {
     quiesce: createQuiescePerformer(memory),
     unquiesce: createUnquiescePerformer(memory),
     exchange: createExchangePerformer(memory),
-    promote: promotePerformer,
+    promote: createPromotePerformer(memory),
     repoint,
     checkpoint: createCheckpointPerformer(),
     demote: createDemotePerformer(memory),

@@ -12,43 +12,52 @@ import { reload } from "../postgres/settings.ts";
 import { buildStructure } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
+import { noteForeignWrites } from "./fencing.ts";
+import type { Memory } from "./memory.ts";
 import { NotDone, type Performer } from "./performer.ts";
 import { leftText, releaseSlots } from "./told-slots.ts";
 import type { World } from "./world.ts";
 
-export const promotePerformer: Performer<PromoteStep> = {
-  pollMs: 2,
-  nudge: {
-    everyMs: 20,
-    push: async (step, world) => {
-      await reload(await world.session(step.node));
+export function createPromotePerformer({ fenced }: Pick<Memory, "fenced">): Performer<PromoteStep> {
+  return {
+    pollMs: 2,
+    nudge: {
+      everyMs: 20,
+      push: async (step, world) => {
+        await reload(await world.session(step.node));
+      },
     },
-  },
 
-  async holds(step, world) {
-    const position = await readWritePosition(await world.session(step.node));
-    return position === null
-      ? { holds: false, why: `${step.node} is still in recovery` }
-      : { holds: true, detail: formatPosition(position) };
-  },
+    async holds(step, world) {
+      const position = await readWritePosition(await world.session(step.node));
+      return position === null
+        ? { holds: false, why: `${step.node} is still in recovery` }
+        : { holds: true, detail: formatPosition(position) };
+    },
 
-  async act(step, world) {
-    const session = await world.session(step.node);
-    const [back, rival] = await Promise.all([findReturned(world), findRival(step, world)]);
-    if (rival !== null) throw new NotDone(`${rival} was promoted, or is about to be`);
-    if (back !== null)
-      throw new NotDone(`PostgreSQL answers again at ${back}, which may be the primary`);
-    // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
-    mustAct(await giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() / 2 }));
-    const refusal = await requestPromotion(session);
-    if (refusal !== null) throw new NotDone(refusal.message);
-  },
+    async act(step, world) {
+      const session = await world.session(step.node);
+      // Who has just handed over is no rival.
+      const others = world.reached().filter((name) => name !== step.node && !fenced.has(name));
+      const [back, rival] = await Promise.all([findReturned(world), findRival(others, world)]);
+      if (rival !== null) throw new NotDone(`${rival} was promoted, or is about to be`);
+      if (back !== null)
+        throw new NotDone(`PostgreSQL answers again at ${back}, which may be the primary`);
+      // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
+      mustAct(await giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() / 2 }));
+      const refusal = await requestPromotion(session);
+      if (refusal !== null) throw new NotDone(refusal.message);
+    },
 
-  /** On a primary the setting rests, but a mark left there would still it when it is a standby again. */
-  async settle(step, world) {
-    await clearMarks(step.node, world);
-  },
-};
+    /** On a primary the setting rests, but a mark left there would still it when it is a standby again. */
+    async settle(step, world) {
+      await clearMarks(step.node, world);
+      for (const [node, position] of fenced) {
+        if (world.reached().includes(node)) await noteForeignWrites(node, position, world);
+      }
+    },
+  };
+}
 
 /** An exchange takes its time, and a service manager may have started the old primary meanwhile. Asked again is only where
  * nobody listened: that is told at once. */
@@ -69,8 +78,7 @@ async function findReturned(world: World): Promise<string | null> {
 }
 
 /** Somebody else's promotion that no mark and no file tells of. */
-async function findRival(step: PromoteStep, world: World): Promise<string | null> {
-  const others = world.reached().filter((name) => name !== step.node);
+async function findRival(others: readonly string[], world: World): Promise<string | null> {
   const rivals = await Promise.all(
     others.map(async (name) => isBeingPromoted(await world.session(name)).catch(() => false)),
   );

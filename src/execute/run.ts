@@ -206,6 +206,11 @@ function failureFindings(steps: readonly StepResult[]): Finding[] {
   return steps.filter((result) => result.state === "failed").map(failureFinding);
 }
 
+/** What is done and over: nothing stays that would have to be taken back. */
+function leavesNothing({ step }: StepResult): boolean {
+  return step.verb === "checkpoint";
+}
+
 function failureFinding({ step, required, unknown, detail }: StepResult): Finding {
   const { node, verb } = step;
   const why = detail ?? "reason unknown";
@@ -283,7 +288,9 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     // What has no undo stays as it was done, and the outcome must not hide it.
     const complete =
       !slotsLeft &&
-      ends.every(({ touched, undo }) => !touched || undo !== null) &&
+      ends.every(
+        ({ touched, undo, result }) => !touched || undo !== null || leavesNothing(result),
+      ) &&
       undone.every((result) => result.detail === null || !result.detail.startsWith("not undone"));
     // Taken back, a step no longer says that it was the one that failed.
     const causes = failed.map((end) => end.result).filter((cause) => !undone.includes(cause));

@@ -81,9 +81,13 @@ function stepOptions(step: Step): readonly string[] {
     case "drop-slot":
       return ["--slot", step.slot];
     case "fence":
-      return step.spare.length === 0 ? [] : ["--spare", step.spare.join(",")];
-    case "unquiesce":
+      return [
+        ...(step.spare.length === 0 ? [] : ["--spare", step.spare.join(",")]),
+        ...(step.to === undefined ? [] : ["--to", step.to]),
+      ];
     case "unfence":
+      return step.of === undefined ? [] : ["--of", step.of];
+    case "unquiesce":
     case "checkpoint":
     case "reinstate":
     case "stop":

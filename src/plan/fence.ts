@@ -2,6 +2,7 @@
 // refused beforehand, by name: a session that our role may not end, an override that it may not change.
 
 import type { Finding } from "../topology/finding.ts";
+import type { ReachedNode } from "../topology/node.ts";
 import type { Topology } from "../topology/topology.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import { checkBelongs, checkReach, checkReachable, checkRights } from "./checks.ts";
@@ -12,6 +13,8 @@ import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./
 export interface FenceRequest {
   readonly node: string;
   readonly spare: readonly string[];
+  /** The node that is to have everything; null: nobody is asked. */
+  readonly to: string | null;
   /** Null where the node was not asked, because it is none to be fenced. */
   readonly survey: WriterSurvey | null;
 }
@@ -65,19 +68,30 @@ function tellOfPrepared({ node, preparedTransactions }: WriterSurvey): Finding[]
   ];
 }
 
+/** What would keep the fence from closing. */
+export function checkFence(node: ReachedNode, survey: WriterSurvey): Finding[] {
+  return [
+    ...checkRights(node, "fence"),
+    ...checkReach(node, ["default_transaction_read_only", "synchronous_standby_names"]),
+    ...checkSessions(survey),
+    ...checkOverrides(survey),
+  ];
+}
+
 export function planFence(topology: Topology, request: FenceRequest): Decision {
   const node = observationOf(topology, request.node);
   if (!node.reachable) return refuseOn(checkReachable(node)) ?? { kind: "already", findings: [] };
   const { survey } = request;
   const refusal =
     refuseOn([...checkBelongs(topology, node), ...checkPrimary(node)]) ??
-    refuseOn([
-      ...checkRights(node, "fence"),
-      ...checkReach(node, ["default_transaction_read_only", "synchronous_standby_names"]),
-      ...(survey === null ? [] : [...checkSessions(survey), ...checkOverrides(survey)]),
-    ]);
+    refuseOn(survey === null ? [] : checkFence(node, survey));
   if (refusal !== null) return refusal;
-  const step = { verb: "fence", node: node.name, spare: request.spare } as const;
+  const step = {
+    verb: "fence",
+    node: node.name,
+    spare: request.spare,
+    ...(request.to === null ? {} : { to: request.to }),
+  } as const;
   return decidePlan("fence", topology, {
     stages: stage(`hold writes off ${node.name}`, [planned(topology, step, { required: true })]),
     findings: survey === null ? [] : tellOfPrepared(survey),
@@ -98,9 +112,29 @@ function checkNobodyLeads(topology: Topology, name: string): Finding[] {
   );
 }
 
-export function planUnfence(topology: Topology, request: { readonly node: string }): Decision {
+/** What the fence of another node took away in the catalogues comes back on the one that leads. */
+function planReopen(topology: Topology, node: ReachedNode, of: string): Decision {
+  const refusal = refuseOn([
+    ...checkReachable(observationOf(topology, of)),
+    ...checkBelongs(topology, node),
+    ...checkPrimary(node),
+  ]);
+  if (refusal !== null) return refusal;
+  const step = { verb: "unfence", node: node.name, of } as const;
+  return decidePlan("unfence", topology, {
+    stages: stage(`give ${node.name} back what the fence of ${of} took away`, [
+      planned(topology, step, { required: true }),
+    ]),
+  });
+}
+
+export function planUnfence(
+  topology: Topology,
+  request: { readonly node: string; readonly of: string | null },
+): Decision {
   const node = observationOf(topology, request.node);
   if (!node.reachable) return refuseOn(checkReachable(node)) ?? { kind: "already", findings: [] };
+  if (request.of !== null) return planReopen(topology, node, request.of);
   if (!node.marks.fenced) return { kind: "already", findings: [] };
   const refusal = refuseOn([
     ...checkBelongs(topology, node),

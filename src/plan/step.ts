@@ -93,11 +93,15 @@ export interface FenceStep {
   readonly node: string;
   /** Application names whose sessions stay. */
   readonly spare: readonly string[];
+  /** Done when that node has everything that was written. */
+  readonly to?: string;
 }
 
 export interface UnfenceStep {
   readonly verb: "unfence";
   readonly node: string;
+  /** The fenced node, where another one leads now: what its fence took away in the catalogues comes back there. */
+  readonly of?: string;
 }
 
 export type Step =

@@ -8,18 +8,23 @@ import type { ReachedNode } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
 import { reachedNode } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
+import type { WriterSurvey } from "../topology/writers.ts";
 import { checkReachable, checkRights, checkSettings } from "./checks.ts";
 import { checkHandOver } from "./demote.ts";
+import { checkFence } from "./fence.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkFit, type FitAcceptance, tellOfFit } from "./settings-fit.ts";
+import type { Step } from "./step.ts";
 import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
 
 export interface SwitchoverRequest {
   /** Null: the best candidate. */
   readonly to: string | null;
   readonly fit: FitAcceptance;
+  /** For a primary without control: whose sessions stay, and who else may write to it. */
+  readonly fence: { readonly spare: readonly string[]; readonly survey: WriterSurvey } | null;
 }
 
 function checkPrimaries(topology: Topology): Finding[] {
@@ -71,37 +76,98 @@ function staleSlots(topology: Topology, old: string, leaving: readonly ReachedNo
     );
 }
 
-function stagesFor(
-  topology: Topology,
-  pair: { readonly old: string; readonly next: string; readonly leaving: readonly ReachedNode[] },
-  moves: readonly Move[],
-): readonly Stage[] {
-  const { old, next, leaving } = pair;
-  const required = { required: true };
-  const one = (reason: string, step: Parameters<typeof planned>[1]): readonly Stage[] =>
-    stage(reason, [planned(topology, step, required)]);
+/** Who hands over, to whom, and who else is concerned. */
+interface HandOver {
+  readonly old: ReachedNode;
+  readonly next: ReachedNode;
+  readonly moves: readonly Move[];
+  /** Those that stream from the old primary until then. */
+  readonly leaving: readonly ReachedNode[];
+  /** Null with control of the old primary, which is shut down; else it is fenced, and goes on as it is. */
+  readonly fence: { readonly spare: readonly string[]; readonly survey: WriterSurvey } | null;
+}
+
+function one(topology: Topology, reason: string, step: Step): readonly Stage[] {
+  return stage(reason, [planned(topology, step, { required: true })]);
+}
+
+/** Done while the old primary leads. */
+function preparing(topology: Topology, { old, next, moves }: HandOver): readonly Stage[] {
   return [
     ...repointStages(topology, moves, {
       until: "stream",
-      reason: (to) => `have them stream from ${to} while ${old} leads`,
+      reason: (to) => `have them stream from ${to} while ${old.name} leads`,
     }),
     ...stage(
       "write what is dirty to disk beforehand",
-      [old, next].map((node) => planned(topology, { verb: "checkpoint", node }, required)),
+      [old, next].map(({ name: node }) =>
+        planned(topology, { verb: "checkpoint", node }, { required: true }),
+      ),
     ),
-    ...one(`shut ${old} down cleanly, with everything on ${next}`, {
-      verb: "demote",
-      node: old,
-      to: next,
-    }),
-    ...one(`make ${next} the primary, on a new timeline`, {
-      verb: "promote",
-      node: next,
-      require: null,
-    }),
-    ...one(`bring ${old} back as a standby`, { verb: "rejoin", node: old, to: next }),
-    ...repointStages(topology, moves, { until: "follow", reason: (to) => `see them follow ${to}` }),
-    ...stage(`let go of the slots that ${old} has for them`, staleSlots(topology, old, leaving)),
+  ];
+}
+
+/** The short part. */
+function handingOver(topology: Topology, { old, next, fence }: HandOver): readonly Stage[] {
+  const [node, to] = [old.name, next.name];
+  const closed =
+    fence === null
+      ? one(topology, `shut ${node} down cleanly, with everything on ${to}`, {
+          verb: "demote",
+          node,
+          to,
+        })
+      : one(topology, `hold writes off ${node}, with everything on ${to}`, {
+          verb: "fence",
+          node,
+          spare: fence.spare,
+          to,
+        });
+  const promote = { verb: "promote", node: to, require: null } as const;
+  return [...closed, ...one(topology, `make ${to} the primary, on a new timeline`, promote)];
+}
+
+/** What the fence took away in the catalogues both have in common. */
+function hasClosed({ survey }: NonNullable<HandOver["fence"]>): boolean {
+  return survey.overrides.length > 0 || survey.subscriptions.length > 0;
+}
+
+function settling(topology: Topology, hand: HandOver): readonly Stage[] {
+  const { old, next, moves, leaving, fence } = hand;
+  const [node, to] = [old.name, next.name];
+  const settled = repointStages(topology, moves, {
+    until: "follow",
+    reason: (upstream) => `see them follow ${upstream}`,
+  });
+  if (fence === null) {
+    return [
+      ...one(topology, `bring ${node} back as a standby`, { verb: "rejoin", node, to }),
+      ...settled,
+      ...stage(
+        `let go of the slots that ${node} has for them`,
+        staleSlots(topology, node, leaving),
+      ),
+    ];
+  }
+  const reopen = { verb: "unfence", node: to, of: node } as const;
+  return [
+    ...(hasClosed(fence) ? one(topology, `give ${to} back what the fence took away`, reopen) : []),
+    ...settled,
+  ];
+}
+
+/** It leads no more, and nothing here can make it a standby. */
+function tellOfFenced({ old, next, fence }: HandOver): Finding[] {
+  if (fence === null) return [];
+  const { name } = old;
+  return [
+    {
+      code: "fenced",
+      severity: "warning",
+      node: name,
+      message: `${name} stays up, fenced: the topology file gives no control.pg_ctl of it`,
+      hint: `on its machine: stop it cleanly, create standby.signal in its data directory, start it; then \`remaster repoint ${name} --to ${next.name}\``,
+    },
   ];
 }
 
@@ -119,13 +185,21 @@ export function planSwitchover(topology: Topology, request: SwitchoverRequest): 
   const moves = movesOf(topology, able, { candidate: next, torn: new Set() });
   const direct = moves.filter(({ to }) => to === next).map(({ node }) => node);
   const pairing = { leader: observed, standbys: [...direct, old] };
+  const fence = old.hasControl ? null : request.fence;
   const refusal =
-    refuseOn([...checkHandOver(topology, old, observed), ...checkCandidate(observed)]) ??
-    refuseOn(checkFit(pairing, request.fit));
+    refuseOn([
+      ...(fence === null ? checkHandOver(topology, old, observed) : checkFence(old, fence.survey)),
+      ...checkCandidate(observed),
+    ]) ?? refuseOn(checkFit(pairing, request.fit));
   if (refusal !== null) return refusal;
+  const hand = { old, next: observed, moves, leaving: [observed, ...direct], fence };
   return decidePlan("switchover", topology, {
-    stages: stagesFor(topology, { old: old.name, next, leaving: [observed, ...direct] }, moves),
+    stages: [
+      ...preparing(topology, hand),
+      ...handingOver(topology, hand),
+      ...settling(topology, hand),
+    ],
     noReturn: "promote",
-    findings: [...findings, ...tellOfFit(pairing, request.fit)],
+    findings: [...findings, ...tellOfFit(pairing, request.fit), ...tellOfFenced(hand)],
   });
 }

@@ -262,6 +262,50 @@ export async function fenceHolds(session: Session, spare: readonly string[]): Pr
   return rows.length === 0 ? holds() : notYet(`foreign sessions are left: pid ${pids}`);
 }
 
+/** Gives a node that leads now what the fence of another one has taken away in the catalogues, which they share. */
+export async function reopen(
+  session: Session,
+  mark: FenceMark,
+  options: Pick<FenceOptions, keyof Patience | "openIn">,
+): Promise<Acted> {
+  await stayOpen(session);
+  for (const override of mark.overrides) {
+    const value = quoteLiteral(override.value);
+    const set = await alterOverride(
+      session,
+      override,
+      `SET default_transaction_read_only = ${value}`,
+    );
+    if (!set.done) return set;
+  }
+  return setSubscriptions(mark.subscriptions, "ENABLE", { ...options, spare: [] });
+}
+
+/** What the catalogues of a node still lack of that; empty where nothing. */
+export async function reopenLacks(session: Session, mark: FenceMark): Promise<readonly string[]> {
+  const [overrides, subscriptions] = [
+    await readOverrides(session),
+    await readSubscriptions(session),
+  ];
+  const isThere = (wanted: Override): boolean =>
+    overrides.some(({ role, database }) => role === wanted.role && database === wanted.database);
+  const isEnabled = (wanted: Subscription): boolean =>
+    subscriptions.some(
+      ({ database, name }) => database === wanted.database && name === wanted.name,
+    );
+  return [
+    ...mark.overrides
+      .filter((each) => !isThere(each))
+      .map(({ role, database }) => role ?? database ?? ""),
+    ...mark.subscriptions.filter((each) => !isEnabled(each)).map(({ name }) => name),
+  ];
+}
+
+/** The mark that a node bears; null where there is none that can be read. */
+export async function readFenceMark(session: Session): Promise<FenceMark | null> {
+  return parseFenceMark((await look(session)).fenced);
+}
+
 /** Takes the fence back, whoever put it up: what was before is in the mark. Without a readable one the settings of
  * postgresql.auto.conf go. */
 export async function unfence(
@@ -275,20 +319,8 @@ export async function unfence(
   const mark = parseFenceMark(fenced);
   const given = await giveBackSettings(session, mark);
   if (!given.done) return given;
-  for (const override of mark?.overrides ?? []) {
-    const value = quoteLiteral(override.value);
-    const set = await alterOverride(
-      session,
-      override,
-      `SET default_transaction_read_only = ${value}`,
-    );
-    if (!set.done) return set;
-  }
-  const enabled = await setSubscriptions(mark?.subscriptions ?? [], "ENABLE", {
-    ...options,
-    spare: [],
-  });
-  if (!enabled.done) return enabled;
+  const opened = mark === null ? acted : await reopen(session, mark, options);
+  if (!opened.done) return opened;
   const cleared = await resetSystem(session, "remaster.fenced");
   if (!cleared.done) return cleared;
   if (!(await reloadAll(session, options))) return notTaken;
