@@ -281,11 +281,223 @@ _remaster_repoint() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --to --all --no-wait --accept-blocked-commits -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --to --all --no-wait --keep-mark --accept-blocked-commits -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
     *) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_checkpoint() {
+  case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    *) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_demote() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_reinstate() {
+  case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_rejoin() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_fence() {
+  case "$1" in
+    --spare)
+      :
+      return
+      ;;
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --spare --to -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_unfence() {
+  case "$1" in
+    --of)
+      _remaster_offer nodes
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --of -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
   esac
 }
 
@@ -426,6 +638,43 @@ _remaster_failover() {
   esac
   if [[ $_remaster_cur == -* ]]; then
     _remaster_offer words --to --primary-is-dead --accept-data-loss --accept-minority --accept-stranded-standbys --accept-blocked-commits --patience -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+}
+
+_remaster_switchover() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --spare)
+      :
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to --spare --accept-stranded-standbys --accept-blocked-commits -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -648,7 +897,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;
@@ -667,17 +916,24 @@ _remaster() {
     exchange) _remaster_exchange "$previous" "$count" ;;
     promote) _remaster_promote "$previous" "$count" ;;
     repoint) _remaster_repoint "$previous" "$count" ;;
+    checkpoint) _remaster_checkpoint "$previous" "$count" ;;
+    demote) _remaster_demote "$previous" "$count" ;;
+    reinstate) _remaster_reinstate "$previous" "$count" ;;
+    rejoin) _remaster_rejoin "$previous" "$count" ;;
+    fence) _remaster_fence "$previous" "$count" ;;
+    unfence) _remaster_unfence "$previous" "$count" ;;
     stop) _remaster_stop "$previous" "$count" ;;
     heal) _remaster_heal "$previous" "$count" ;;
     drop-slot) _remaster_drop_slot "$previous" "$count" ;;
     failover) _remaster_failover "$previous" "$count" ;;
+    switchover) _remaster_switchover "$previous" "$count" ;;
     undo) _remaster_undo "$previous" "$count" ;;
     lock) _remaster_lock "$previous" "$count" ;;
     sandbox) _remaster_sandbox "$previous" "$count" ;;
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence stop heal drop-slot failover switchover undo lock sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -700,7 +956,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint stop heal drop-slot failover undo lock sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence stop heal drop-slot failover switchover undo lock sandbox rehearse role completion help
       fi
       ;;
   esac

@@ -52,10 +52,6 @@ export const observedCatalogue = {
   fenced: "The node bears the fence mark: it refuses writes by default.",
   "promotion-broken-off":
     "The primary has WAL of a later timeline than its own. It crashed in the middle of its promotion, after it had ceased to be a standby and before it wrote anything on the new timeline, and came back as a primary on the old one. What the primary before it wrote since then is on the same timeline: nothing tells the two apart, neither a comparison of positions nor pg_rewind. That node must not come back but from a new base backup.",
-  "prepared-transactions":
-    "Transactions that were prepared for a two-phase commit stand open. A fence leaves them alone: whoever leads next can commit or roll them back.",
-  "written-past-fence":
-    "Something other than the server itself has written to the log behind the position at which the primary was fenced. The message says how far.",
   "leftover-standby-signal":
     "standby.signal is in a primary's data directory: its next start, after a crash too, brings it back as a standby.",
   "point-in-time-recovery":

@@ -15,6 +15,10 @@ export const refusalCatalogue = {
     "The other standbys have been told to follow another node: a promotion of that node may have been asked for and not be finished. Promoting a second one could make two primaries.",
   "promotion-done":
     "The node that an interrupted run was about to promote leads by now. What was done for that cannot be taken back any more: the way is forward, and the same verb finishes it.",
+  "prepared-transactions":
+    "Transactions that were prepared for a two-phase commit stand open. A fence leaves them alone: whoever leads next can commit or roll them back.",
+  "written-past-fence":
+    "Something other than the server itself has written to the log behind the position at which the primary was fenced. The message says how far.",
   "promotion-unknown":
     "A promotion was asked for and not seen to be done in the time that was given. It cannot be called back, and may come true any time later.",
   "timeline-unreported":

@@ -56,6 +56,6 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(numbers.length).toBeGreaterThan(200);
     expect(numbers.filter((number) => !present.has(number))).toEqual([]);
     expect(await slotsOf(cluster, ["n1", "n3"])).toEqual({ n1: [], n3: [] });
-    for (const { log } of cluster.servers) expect(await log()).not.toContain("PANIC");
+    for (const server of cluster.servers) expect(await server.log()).not.toContain("PANIC");
   });
 });
