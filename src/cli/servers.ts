@@ -15,6 +15,7 @@ import type { Deadline } from "./deadline.ts";
 import { createLock, type LockWish } from "./lock.ts";
 import type { GlobalOptions } from "./program.ts";
 import { createRecollection } from "./recollection.ts";
+import { withStopped } from "./stopped.ts";
 import type { Edge } from "./run.ts";
 
 /** How long a node may take to answer a look, milliseconds; connect_timeout may say less. */
@@ -83,7 +84,8 @@ export function createServers(wish: ServersWish): Servers {
     observe: async (names) => {
       const open = await openSessions();
       // Once something was changed, an interrupt must not keep the report from saying what holds.
-      const seen = await open.observe(names ?? null, edge.state.changing ? null : edge.interrupt);
+      const looked = await open.observe(names ?? null, edge.state.changing ? null : edge.interrupt);
+      const seen = await withStopped(looked, await cluster());
       if (names === undefined) recollection.add(seen);
       return seen;
     },

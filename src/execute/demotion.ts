@@ -14,7 +14,8 @@ import type {
 import { type Ending, untilReplayed, watchEnding } from "../postgres/ending.ts";
 import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
-import { reload } from "../postgres/settings.ts";
+import type { Session } from "../postgres/session.ts";
+import { alterMark, reload, resetSystem } from "../postgres/settings.ts";
 import { segmentSizeOf } from "../topology/settings.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { formatPosition } from "../wal/position.ts";
@@ -73,6 +74,7 @@ async function tell(step: DemoteStep, look: PositionLook, run: Run): Promise<voi
   const conninfo = conninfoFor(step.node, look, await observePosition(successor));
   if (conninfo === null) throw new NotDone(`${step.to} has no primary_conninfo to take over`);
   const slotName = physicalSlotName(step.node, look.primarySlotName);
+  mustAct(await alterMark(session, "remaster.demoted", "on"));
   const pointed = await pointAt(session, {
     upstream: nodeConfig(world, step.to).replication,
     slotName,
@@ -153,6 +155,12 @@ export function createDemotePerformer(memory: Memory): Performer<DemoteStep> {
   };
 }
 
+/** It leads, or follows, for good. */
+async function forgetDemotion(session: Session): Promise<void> {
+  mustFinish(await resetSystem(session, "remaster.demoted"));
+  await reload(session);
+}
+
 /** The stop that this run asked for is over. */
 async function untilStopped(
   node: string,
@@ -173,7 +181,7 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
       const [seen] = await world.observe([node]);
       if (seen?.reachable !== true) return { holds: false, why: `${node} cannot be reached` };
       if (seen.role !== "primary") return { holds: false, why: `${node} is a standby` };
-      return seen.marks.repointing === null
+      return seen.marks.repointing === null && seen.marks.demoted !== true
         ? { holds: true, detail: null }
         : { holds: false, why: `${node} bears a mark` };
     },
@@ -190,7 +198,7 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
       }
       const session = await world.session(node);
       mustFinish(await unpoint(session, memory.pointings.get(node) ?? null));
-      await reload(session);
+      await forgetDemotion(session);
       memory.fenced.delete(node);
     },
   };
@@ -221,6 +229,10 @@ export function createRejoinPerformer(
       await control.start({ timeoutMs: world.remainingMs(), signal: world.signal });
       await world.observe([step.node]);
       await repoint.act(following(step), world);
+    },
+
+    async settle(step, world) {
+      await forgetDemotion(await world.session(step.node));
     },
   };
 }

@@ -100,9 +100,30 @@ function checkNobodyElseLeads(topology: Topology, name: string): Finding[] {
     );
 }
 
+/** Any other standby that starts without its standby.signal would be a second line of its own. */
+function checkWasDemoted(node: Observation): Finding[] {
+  const { name } = node;
+  const mark = node.reachable ? node.marks.demoted : node.stopped?.demoted != null;
+  const leads = node.reachable && node.role === "primary";
+  if (mark === true || leads) return [];
+  const hint = node.reachable
+    ? "`remaster promote` makes a standby the primary"
+    : `start it: if it was demoted it comes back as a standby; then \`remaster reinstate ${name}\``;
+  return [
+    problem("not-demoted", name, {
+      message: `${name} does not bear the mark of a demotion`,
+      hint,
+    }),
+  ];
+}
+
 export function planReinstate(topology: Topology, request: { readonly node: string }): Decision {
   const node = observationOf(topology, request.node);
-  const refusal = refuseOn([...checkControl(node), ...checkNobodyElseLeads(topology, node.name)]);
+  const refusal = refuseOn([
+    ...checkControl(node),
+    ...checkNobodyElseLeads(topology, node.name),
+    ...checkWasDemoted(node),
+  ]);
   if (refusal !== null) return refusal;
   const step = { verb: "reinstate", node: node.name } as const;
   return decidePlan("reinstate", topology, {

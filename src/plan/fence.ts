@@ -99,7 +99,7 @@ export function planFence(topology: Topology, request: FenceRequest): Decision {
 }
 
 /** Another primary that is not fenced itself has the lead. */
-function checkNobodyLeads(topology: Topology, name: string): Finding[] {
+export function checkNobodyLeads(topology: Topology, name: string): Finding[] {
   const leading = topology.primaries.filter((other) => {
     const node = topology.nodes.get(other);
     return other !== name && node?.reachable === true && !node.marks.fenced;

@@ -2,6 +2,7 @@
 // promoted meanwhile. Two things tell of it: standbys that were told of a node before it leads, and the request itself,
 // a file that stays until the startup process takes it up (13 to 18), which a hanging restore_command can put off.
 
+import { findDemoted } from "../topology/demoted.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
@@ -17,7 +18,8 @@ export function toldOf(topology: Topology, node: ReachedNode): string | null {
 /** Nodes whose promotion may be pending, in the order of the topology file. */
 export function pendingPromotions(topology: Topology): readonly string[] {
   const standbys = standbysOf(topology);
-  const told = new Set(standbys.map((node) => toldOf(topology, node)));
+  const handedTo = findDemoted(topology).map(({ to }) => to);
+  const told = new Set([...standbys.map((node) => toldOf(topology, node)), ...handedTo]);
   return [...topology.nodes.values()]
     .filter((node) =>
       node.reachable

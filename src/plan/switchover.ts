@@ -17,6 +17,7 @@ import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkFit, type FitAcceptance, tellOfFit } from "./settings-fit.ts";
 import type { Step } from "./step.ts";
+import { finishSwitchover } from "./switchover-finishing.ts";
 import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
 
 export interface SwitchoverRequest {
@@ -172,6 +173,10 @@ function tellOfFenced({ old, next, fence }: HandOver): Finding[] {
 }
 
 export function planSwitchover(topology: Topology, request: SwitchoverRequest): Decision {
+  return finishSwitchover(topology, request.to) ?? beginSwitchover(topology, request);
+}
+
+function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decision {
   const led = refuseOn(checkPrimaries(topology));
   if (led !== null) return led;
   const old = reachedNode(topology, topology.primaries[0] ?? "");

@@ -2,6 +2,7 @@
 // nothing else, so that anybody can do it from anywhere. Refuses where a promotion may have been asked for, unless the
 // node shows that it was not: then taking the word back from its siblings would leave two lines to come true.
 
+import { findDemoted } from "../topology/demoted.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
@@ -10,6 +11,7 @@ import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.t
 import { checkReachable, checkRights, checkSettings, waitsForWal } from "./checks.ts";
 import { type FoundSlot, isPhysical, madeSlots } from "./made-slots.ts";
 import { pendingPromotions, tellOfPending, toldOf } from "./pending.ts";
+import { checkNobodyLeads } from "./fence.ts";
 import type { Decision } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
@@ -103,6 +105,38 @@ function forgottenSlots(topology: Topology): readonly FoundSlot[] {
   );
 }
 
+/** A primary that was about to hand over, or did, and is not followed by another one yet. */
+function handingOver(topology: Topology): readonly string[] {
+  const about = ourNodes(topology).filter(
+    ({ role, marks }) => role === "primary" && marks.demoted === true,
+  );
+  return [...about, ...findDemoted(topology)].map(({ name }) => name);
+}
+
+/** Who leads by now in its place. */
+function checkNotHandedOver(topology: Topology, handing: readonly string[]): Finding[] {
+  if (handing.length === 0) return [];
+  return topology.primaries
+    .filter((name) => !handing.includes(name))
+    .map((name) =>
+      problem("promotion-done", name, {
+        message: `${name} leads: what was done for its promotion cannot be taken back`,
+        hint: `finish it: \`remaster switchover --to ${name}\``,
+      }),
+    );
+}
+
+/** What was made for one that is down: its own word on it cannot be asked for. */
+function slotsForDemoted(topology: Topology): readonly FoundSlot[] {
+  return findDemoted(topology).flatMap(({ name, to }) => {
+    const node = to === null ? null : reachedNode(topology, to);
+    if (node === null) return [];
+    return node.slots
+      .filter(({ active, slotName }) => !active && slotName === physicalSlotName(name, null))
+      .map(({ slotName: slot }) => ({ node, slot }));
+  });
+}
+
 function distinct(slots: readonly FoundSlot[]): readonly FoundSlot[] {
   return slots.filter(
     ({ node, slot }, at) =>
@@ -129,13 +163,20 @@ export function planUndo(topology: Topology): Decision {
   const nobody = reachedNodes(topology).length === 0;
   const silence = nobody ? refuseOn([...topology.nodes.values()].flatMap(checkReachable)) : null;
   if (silence !== null) return silence;
-  const marked = ourNodes(topology).filter(isMarked);
-  const slots = distinct([...madeSlots(topology, marked), ...forgottenSlots(topology)]);
-  if (marked.length === 0 && slots.length === 0) {
-    return { kind: "already", findings: unseen(topology) };
-  }
+  const handing = handingOver(topology);
+  const isHanding = ({ name }: ReachedNode): boolean => handing.includes(name);
+  const marked = ourNodes(topology).filter((node) => isMarked(node) && !isHanding(node));
+  const fenced = ourNodes(topology).filter((node) => node.marks.fenced && node.role === "primary");
+  const slots = distinct([
+    ...madeSlots(topology, [...marked, ...ourNodes(topology).filter(isHanding)]),
+    ...forgottenSlots(topology),
+    ...slotsForDemoted(topology),
+  ]);
+  const left = [...marked, ...fenced, ...handing, ...slots];
+  if (left.length === 0) return { kind: "already", findings: unseen(topology) };
   const refusal =
-    refuseOn(checkNotPromoted(topology, marked)) ??
+    refuseOn([...checkNotHandedOver(topology, handing), ...checkNotPromoted(topology, marked)]) ??
+    refuseOn(fenced.flatMap((node) => checkNobodyLeads(topology, node.name))) ??
     refuseOn([...checkNotPending(topology), ...checkKnown(topology, marked)]) ??
     refuseOn([
       ...marked.flatMap(checkSettings),
@@ -145,6 +186,14 @@ export function planUndo(topology: Topology): Decision {
   const required = { required: true };
   return decidePlan("undo", topology, {
     stages: [
+      ...stage(
+        "let the one lead again that was about to hand over",
+        handing.map((node) => planned(topology, { verb: "reinstate", node }, required)),
+      ),
+      ...stage(
+        "let writes back",
+        fenced.map(({ name: node }) => planned(topology, { verb: "unfence", node }, required)),
+      ),
       ...stage(
         "give the nodes the values back that they had",
         marked.map(({ name: node }) => planned(topology, { verb: "unquiesce", node }, required)),

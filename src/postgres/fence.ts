@@ -19,6 +19,7 @@ import { type Acted, acted, type Held, holds, never, notYet, refuse } from "./ou
 import { type Patience, pollFor } from "./poll.ts";
 import { QueryError, type Session } from "./session.ts";
 import {
+  alterMark,
   alterSystem,
   notTaken,
   quoteLiteral,
@@ -89,7 +90,7 @@ export async function fence(session: Session, options: FenceOptions): Promise<Ac
   await stayOpen(session);
   const known = parseFenceMark(before.fenced);
   const mark = await markOf(session, before, known);
-  const marked = await writeMark(session, mark);
+  const marked = await alterMark(session, "remaster.fenced", formatFenceMark(mark));
   if (!marked.done) return marked;
   const closed = await closeLayers(session, mark, options);
   if (!closed.done) {
@@ -109,12 +110,6 @@ async function markOf(session: Session, before: Look, known: FenceMark | null): 
     overrides: [...(known?.overrides ?? []), ...overrides],
     subscriptions: [...(known?.subscriptions ?? []), ...subscriptions],
   };
-}
-
-/** Before 17 a custom setting can be altered only once the session knows it. */
-async function writeMark(session: Session, mark: FenceMark): Promise<Acted> {
-  await session.query("SELECT set_config('remaster.fenced', '', true)");
-  return alterSystem(session, "remaster.fenced", formatFenceMark(mark));
 }
 
 async function closeLayers(

@@ -8,7 +8,7 @@ import type { SettingName } from "../topology/node.ts";
 import {
   canGrantParameters,
   changingFunctions,
-  fenceParameters,
+  primaryParameters,
   standbyParameters,
 } from "../topology/rights.ts";
 import { fileSettingsSql } from "./settings.ts";
@@ -155,6 +155,7 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
   ${slotsSql(major)} AS "slots",
   ${settingsSql} AS "settings",
   current_setting('remaster.fenced', true) AS "fenced",
+  current_setting('remaster.demoted', true) AS "demoted",
   (pg_has_role(current_user, 'pg_read_all_settings', 'USAGE')
     AND pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'))::text AS "mayMonitor",
   has_function_privilege('pg_ls_waldir()', 'EXECUTE')::text AS "mayListWal",
@@ -171,7 +172,7 @@ function lackingSql(major: number): string {
   const superuser = "current_setting('is_superuser') = 'on'";
   const settings = !canGrantParameters(major)
     ? [`('SUPERUSER', ${superuser})`]
-    : [...standbyParameters, ...fenceParameters].map(
+    : [...standbyParameters, ...primaryParameters].map(
         (name) =>
           `('ALTER SYSTEM ON PARAMETER ${name}', has_parameter_privilege('${name}', 'ALTER SYSTEM'))`,
       );

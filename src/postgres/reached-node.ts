@@ -97,6 +97,7 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
       },
       inFiles: files === null ? null : readFileSettings(textOf(files, "fileSettings")),
       fenced: textOf(row, "fenced"),
+      demoted: textOf(row, "demoted"),
     }),
     standbySignal: files === null ? null : flagOf(files, "standbySignal"),
     recoverySignal: files === null ? null : flagOf(files, "recoverySignal"),
@@ -182,6 +183,7 @@ function marksOf(settings: {
   readonly inForce: FileSettings;
   readonly inFiles: FileSettings | null;
   readonly fenced: string | null;
+  readonly demoted: string | null;
 }): Marks {
   const { inForce, inFiles } = settings;
   const written = inFiles?.primaryConninfo ?? "";
@@ -192,7 +194,8 @@ function marksOf(settings: {
     (command) => readRestoreMark(command ?? "").quiesced,
   );
   const fenced = (settings.fenced ?? "") !== "";
-  return { quiesced, restoreQuiesced, repointing, exchanging, slotsAt, fenced };
+  const demoted = (settings.demoted ?? "") !== "";
+  return { quiesced, restoreQuiesced, repointing, exchanging, slotsAt, fenced, demoted };
 }
 
 /** The first of the hosts that primary_conninfo names, without our marks. */

@@ -14,7 +14,8 @@ export type ChangeableSetting =
   | "restore_command"
   | "default_transaction_read_only"
   | "synchronous_standby_names"
-  | "remaster.fenced";
+  | "remaster.fenced"
+  | "remaster.demoted";
 
 const obstaclesSince15 = /* sql */ `
 SELECT s.name, s.source,
@@ -105,6 +106,16 @@ export async function alterSystem(
   value: string,
 ): Promise<Acted> {
   return alter(session, name, `ALTER SYSTEM SET ${name} = ${quoteLiteral(value)}`);
+}
+
+/** The same for a mark of our own: before 17 a custom setting can be altered only once the session knows it. */
+export async function alterMark(
+  session: Session,
+  name: "remaster.fenced" | "remaster.demoted",
+  value: string,
+): Promise<Acted> {
+  await session.query(`SELECT set_config('${name}', '', true)`);
+  return alterSystem(session, name, value);
 }
 
 /** Takes the setting out of postgresql.auto.conf. */

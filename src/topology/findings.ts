@@ -18,6 +18,7 @@ import { forkedTimelines, strayNodes } from "./fork-rules.ts";
 import { otherManagers } from "./managers.ts";
 import {
   brokenOffPromotions,
+  demotions,
   fences,
   heldUpReplay,
   leftoverStandbySignals,
@@ -55,6 +56,7 @@ const rules: readonly Rule[] = [
   splitBrain,
   forkedTimelines,
   missingPrimary,
+  demotions,
   unreachableNodes,
   blockedCommits,
   otherClusters,

@@ -3,6 +3,7 @@
 
 import { formatAddress } from "../conninfo/hosts.ts";
 import { aboutEach, type Said } from "./about.ts";
+import { findDemoted } from "./demoted.ts";
 import { findSlotPlace } from "./edges.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
@@ -157,6 +158,29 @@ export function fences(structure: Structure): readonly Finding[] {
       },
     ];
   });
+}
+
+/** A switchover that was cut short. Where nobody leads, nobody takes writes until somebody goes on. */
+export function demotions(structure: Structure): readonly Finding[] {
+  const [leader] = structure.primaries;
+  const leading = aboutEach(ourNodes(structure), (node) => {
+    if (node.role !== "primary" || node.marks.demoted !== true) return [];
+    const message = `${node.name} was about to hand over, and leads still`;
+    const hint = "`remaster switchover` goes on, `remaster undo` takes it back";
+    return [{ code: "demoted", severity: "warning", message, hint }];
+  });
+  const over = findDemoted(structure).map(({ name, to, isDown }): Finding => {
+    const was = isDown ? "was shut down" : "came back";
+    const whose = to === null ? "" : ` of ${to}`;
+    const message = `${name} ${was} to be a standby${whose}, and ${leader === undefined ? "nobody leads" : `is not one yet`}`;
+    const hint =
+      leader === undefined
+        ? "`remaster switchover` goes on, `remaster undo` makes it the primary again"
+        : `\`remaster rejoin ${name} --to ${leader}\``;
+    const severity = leader === undefined || isDown ? "problem" : "warning";
+    return { code: "demoted", severity, node: name, message, hint };
+  });
+  return [...leading, ...over];
 }
 
 /** Once standby.signal is gone and before anything is written on the new timeline, a crash brings the node back as a primary on

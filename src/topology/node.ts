@@ -78,6 +78,18 @@ export interface UnreachedNode extends ObservedNode {
   readonly sqlstate: string | null;
   /** One line, without secrets. */
   readonly reason: string;
+  /** What its data directory says, where it can be looked into and no server works in it; absent elsewhere. */
+  readonly stopped?: StoppedServer;
+}
+
+/** A server that does not run, as the files of its data directory show it. */
+export interface StoppedServer {
+  /** Its next start is that of a standby. */
+  readonly standbySignal: boolean;
+  /** It bears the mark of a demotion: the node that it is to follow, null where the mark does not say. */
+  readonly demoted: { readonly to: Address | null } | null;
+  /** Where its shutdown checkpoint begins; null where it was not shut down cleanly, or as a standby. */
+  readonly shutDownAt: Position | null;
 }
 
 /** What holds replay up, if anything does. */
@@ -196,6 +208,8 @@ export interface Marks {
   /** Where the slot that this node names was made for it, and may stand still. */
   readonly slotsAt?: readonly SlotPlace[];
   readonly fenced: boolean;
+  /** It is being made a standby of the node that primary_conninfo was pointed at, and is not one for good yet. */
+  readonly demoted?: boolean;
 }
 
 export interface ReachedNode extends ObservedNode {

@@ -50,6 +50,8 @@ export const observedCatalogue = {
   "repoint-unsettled":
     "primary_conninfo bears a repoint that was never settled: the old value still stands before the override.",
   fenced: "The node bears the fence mark: it refuses writes by default.",
+  demoted:
+    "A primary that a switchover shut down, or was about to, and that is no standby for good yet: the run was cut short. Where nobody leads, the same verb goes on, and undo makes it the primary again; where another node leads, it is to be brought back as its standby.",
   "promotion-broken-off":
     "The primary has WAL of a later timeline than its own. It crashed in the middle of its promotion, after it had ceased to be a standby and before it wrote anything on the new timeline, and came back as a primary on the old one. What the primary before it wrote since then is on the same timeline: nothing tells the two apart, neither a comparison of positions nor pg_rewind. That node must not come back but from a new base backup.",
   "leftover-standby-signal":

@@ -15,6 +15,10 @@ export const refusalCatalogue = {
     "The other standbys have been told to follow another node: a promotion of that node may have been asked for and not be finished. Promoting a second one could make two primaries.",
   "promotion-done":
     "The node that an interrupted run was about to promote leads by now. What was done for that cannot be taken back any more: the way is forward, and the same verb finishes it.",
+  "not-demoted":
+    "The node is not one that a switchover shut down: started as a primary it could be a second one, on a line of its own.",
+  "not-handed-over":
+    "A primary was shut down by a switchover that was cut short, and whether the node that is to lead has everything that it wrote is not proven. Nothing is lost: undo makes the old primary the primary again.",
   "prepared-transactions":
     "Transactions that were prepared for a two-phase commit stand open. A fence leaves them alone: whoever leads next can commit or roll them back.",
   "written-past-fence":

@@ -20,11 +20,12 @@ export const standbyParameters: readonly string[] = [
   "restore_command",
 ];
 
-/** Settings that change on a primary that is fenced. */
-export const fenceParameters: readonly string[] = [
+/** Settings that change on a primary that hands over, fenced or shut down. */
+export const primaryParameters: readonly string[] = [
   "default_transaction_read_only",
   "synchronous_standby_names",
   "remaster.fenced",
+  "remaster.demoted",
 ];
 
 /** Functions without which no verb that changes a standby works. */
@@ -53,6 +54,6 @@ export function rightsOn(major: number): Rights {
       ...(major >= 16 ? ["pg_log_standby_snapshot()"] : []),
     ],
     views: ["pg_file_settings"],
-    parameters: since15 ? [...standbyParameters, ...fenceParameters] : [],
+    parameters: since15 ? [...standbyParameters, ...primaryParameters] : [],
   };
 }
