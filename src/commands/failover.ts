@@ -5,14 +5,11 @@ import { planFailover } from "../plan/failover.ts";
 import { mayLose } from "../plan/loss.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
-import type { Finding } from "../topology/finding.ts";
-import { findUnfollowing } from "../plan/following.ts";
-import { standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
-import { formatPosition } from "../wal/position.ts";
 import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { observeTopology, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
+import { describeLead, findShortfall } from "./led.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { checkNodeNames } from "./nodes.ts";
 import { patienceMs, patienceOption } from "./patience.ts";
@@ -149,41 +146,6 @@ interface Words {
   acceptDataLoss: boolean;
 }
 
-/** Those that let us in at the start and do not follow at the end, one that went down meanwhile among them. */
-const noLeader: Finding = {
-  code: "no-primary",
-  severity: "problem",
-  message: "no node that can be reached leads",
-  hint: "see `remaster status`",
-};
-
-function shortfall(before: Topology, after: Topology): readonly Finding[] {
-  const [primary, ...others] = after.primaries;
-  if (primary === undefined) return [noLeader];
-  if (others.length > 0) return after.findings.filter(({ code }) => code === "several-primaries");
-  const astray = new Set(findUnfollowing(after, primary));
-  return standbysOf(before)
-    .filter(({ name }) => name !== primary && !before.strays.includes(name))
-    .filter(({ name }) => astray.has(name) || after.nodes.get(name)?.reachable !== true)
-    .map(({ name }) => ({
-      code: "standby-not-following" as const,
-      severity: "problem" as const,
-      node: name,
-      message: `${name} does not follow ${primary}`,
-      hint: "see `remaster status` for the reason",
-    }));
-}
-
-function holds(topology: Topology): string {
-  const [name] = topology.primaries;
-  const node = name === undefined ? undefined : topology.nodes.get(name);
-  if (name === undefined || node?.reachable !== true) return "no node leads";
-  const at = node.received === null ? "" : ` at ${formatPosition(node.received)}`;
-  const astray = findUnfollowing(topology, name);
-  const all = [...topology.edges.keys()].filter((standby) => !astray.includes(standby));
-  return `${name} leads${at}, followed by ${all.length === 0 ? "nobody" : all.join(", ")}`;
-}
-
 function question(plan: Plan): string {
   const promoted = plan.stages
     .flatMap((stage) => stage.steps)
@@ -220,10 +182,10 @@ async function runFailover(input: Input, context: Context): Promise<Report> {
       if (!(await askForWord(decision, context, words))) return decision;
       return decide(topology, context, plan);
     },
-    holds,
+    holds: describeLead,
     word: (topology: Topology) => topology.primaries[0] ?? null,
     question,
-    shortfall,
+    shortfall: (before: Topology, after: Topology) => findShortfall(before, after),
   };
   return runChange(change, context);
 }

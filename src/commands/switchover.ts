@@ -1,14 +1,15 @@
 // `remaster switchover`: change the primary while all nodes are alive.
 
 import { planSwitchover } from "../plan/switchover.ts";
+import { soleLeader } from "../plan/switchover-finishing.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
-import { formatPosition } from "../wal/position.ts";
 import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { namesIn } from "./fence.ts";
+import { describeLead, findShortfall } from "./led.ts";
 import { checkNodeNames } from "./nodes.ts";
 
 export const switchover: VerbDefinition = {
@@ -49,12 +50,9 @@ export const switchover: VerbDefinition = {
   run: runSwitchover,
 };
 
-function holds(topology: Topology): string {
-  const [name] = topology.primaries;
-  const node = name === undefined ? undefined : topology.nodes.get(name);
-  if (name === undefined || node?.reachable !== true) return "no node leads";
-  const at = node.received === null ? "" : ` at ${formatPosition(node.received)}`;
-  return `${name} leads${at}`;
+/** A primary that could be shut down is to be a standby in the end. */
+function handedOver({ primaries, nodes }: Topology): readonly string[] {
+  return primaries.filter((name) => nodes.get(name)?.hasControl === true);
 }
 
 /** A primary that nobody here can stop is fenced instead. */
@@ -78,8 +76,10 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
       const fence = await fenceFor(topology, context, namesIn(optionText(input, "spare")));
       return planSwitchover(topology, { to, fit, fence });
     },
-    holds,
-    word: (topology: Topology) => topology.primaries[0] ?? null,
+    holds: describeLead,
+    shortfall: (before: Topology, after: Topology) =>
+      findShortfall(before, after, handedOver(before)),
+    word: (topology: Topology) => soleLeader(topology)?.name ?? null,
     question: () => "hand the lead over? the promotion cannot be taken back",
   };
   return runChange(change, context);

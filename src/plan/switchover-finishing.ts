@@ -4,11 +4,14 @@
 
 import { type DemotedNode, findDemoted, hasAllOf } from "../topology/demoted.ts";
 import type { Finding } from "../topology/finding.ts";
-import type { ReachedNode } from "../topology/node.ts";
+import type { ReachedNode, Slot } from "../topology/node.ts";
+import { settingText } from "../topology/settings.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
 import { streamsFrom, type Topology } from "../topology/topology.ts";
 import { formatPosition } from "../wal/position.ts";
 import { checkBelongs, checkReachable, checkRights, checkSettings } from "./checks.ts";
+import { findUnfollowing } from "./following.ts";
+import { isPhysical } from "./made-slots.ts";
 import { checkNothingPending, toldOf } from "./pending.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { checkMayLead } from "./promote.ts";
@@ -20,7 +23,7 @@ export function finishSwitchover(topology: Topology, wanted: string | null): Dec
   if (topology.primaries.length === 0) return promoteAfterAll(topology, wanted);
   const leader = soleLeader(topology);
   if (leader === null || (wanted !== null && wanted !== leader.name)) return null;
-  const { stages, findings } = settleUnder(topology, leader);
+  const { stages, findings } = settleUnder(topology, leader, wanted);
   return stages.length === 0 ? null : decidePlan("switchover", topology, { stages, findings });
 }
 
@@ -37,6 +40,7 @@ export function soleLeader(topology: Topology): ReachedNode | null {
 function settleUnder(
   topology: Topology,
   leader: ReachedNode,
+  wanted: string | null,
 ): { readonly stages: readonly Stage[]; readonly findings: readonly Finding[] } {
   const { name: to } = leader;
   const back = findDemoted(topology).map(({ name: node }) =>
@@ -45,22 +49,41 @@ function settleUnder(
   const closed = topology.primaries
     .filter((name) => name !== to)
     .map((of) => planned(topology, { verb: "unfence", node: to, of }, { required: true }));
-  const told = standbysOf(topology).filter((node) => toldOf(topology, node) === to);
+  // Who asks for a change of the lead means no standby that went astray by itself.
+  const astray = wanted === null ? [] : findUnfollowing(topology, to);
   const { able, findings } = findMovable(topology, leader);
   const unsettled = movesOf(topology, able, { candidate: to, torn: new Set() }).filter(
-    ({ node }) => told.includes(node) && node.marks.demoted !== true,
+    ({ node }) =>
+      (toldOf(topology, node) === to || astray.includes(node.name)) && node.marks.demoted !== true,
   );
+  const stages = [
+    ...stage("bring the old primary back as a standby", back),
+    ...stage(`give ${to} back what the fence took away`, closed),
+    ...repointStages(topology, unsettled, {
+      until: "follow",
+      reason: (upstream) => `see them follow ${upstream}`,
+    }),
+  ];
+  if (stages.length === 0 && wanted === null) return { stages, findings: [] };
   return {
-    stages: [
-      ...stage(`bring the old primary back as a standby`, back),
-      ...stage(`give ${to} back what the fence took away`, closed),
-      ...repointStages(topology, unsettled, {
-        until: "follow",
-        reason: (upstream) => `see them follow ${upstream}`,
-      }),
-    ],
+    stages: [...stages, ...leftSlotStages(topology, leader, belowAlone(topology, able, to))],
     findings: unsettled.length > 0 || back.length > 0 ? findings : [],
   };
+}
+
+/** Slots on standbys of nodes that follow the leader, or are it, which were last used before it led. */
+function leftSlotStages(
+  topology: Topology,
+  leader: ReachedNode,
+  below: readonly ReachedNode[],
+): readonly Stage[] {
+  const since = leader.history?.ancestors.at(-1)?.end ?? null;
+  if (since === null) return [];
+  const down = findDemoted(topology).filter(({ isDown }) => isDown);
+  const isLeft = (slot: Slot): boolean => !slot.active && (slot.restartLsn ?? since) <= since;
+  return [...down.map(({ name }) => name), ...standbysOf(topology).map(({ name }) => name)].flatMap(
+    (name) => staleSlotStage(topology, name, { leaving: [leader, ...below], isLeft }),
+  );
 }
 
 /** Nobody leads: whom the old primary was handing over to may, if it has everything. */
@@ -110,7 +133,41 @@ function promotionStages(
       until: "follow",
       reason: (upstream) => `see them follow ${upstream}`,
     }),
+    ...staleSlotStage(topology, node, { leaving: [next, ...belowAlone(topology, siblings, to)] }),
   ];
+}
+
+/** Those that follow the node itself, and nobody else. */
+function belowAlone(
+  topology: Topology,
+  siblings: readonly ReachedNode[],
+  upstream: string,
+): readonly ReachedNode[] {
+  return siblings.filter(
+    (node) => toldOf(topology, node) === upstream || streamsFrom(topology, node.name, upstream),
+  );
+}
+
+/** The slots on the old primary of those who have left it: as a standby it would hold WAL for them for ever. Of one that is
+ * down it is not known which are there. */
+export function staleSlotStage(
+  topology: Topology,
+  old: string,
+  {
+    leaving,
+    isLeft = () => true,
+  }: { readonly leaving: readonly ReachedNode[]; readonly isLeft?: (slot: Slot) => boolean },
+): readonly Stage[] {
+  const node = reachedNode(topology, old);
+  const others = leaving.filter((each) => each.name !== old);
+  const names = [...new Set(others.map((each) => settingText(each, "primary_slot_name") ?? ""))];
+  const isThere = (name: string): boolean =>
+    node?.slots.some((slot) => isPhysical(slot) && slot.slotName === name && isLeft(slot)) !==
+    false;
+  const steps = names
+    .filter((name) => name !== "" && isThere(name))
+    .map((slot) => planned(topology, { verb: "drop-slot", node: old, slot }, { required: false }));
+  return stage(`let go of the slots that ${old} has for them`, steps);
 }
 
 function nobodyTold({ name }: DemotedNode): Finding {

@@ -5,7 +5,6 @@
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { settingText } from "../topology/settings.ts";
 import { reachedNode } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
@@ -17,7 +16,7 @@ import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkFit, type FitAcceptance, tellOfFit } from "./settings-fit.ts";
 import type { Step } from "./step.ts";
-import { finishSwitchover } from "./switchover-finishing.ts";
+import { finishSwitchover, staleSlotStage } from "./switchover-finishing.ts";
 import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
 
 export interface SwitchoverRequest {
@@ -64,17 +63,6 @@ function nobodyMayLead(): Decision {
     }),
   ];
   return { kind: "refused", outcome: "refused", findings };
-}
-
-/** The slots on the old primary of those who have left it: as a standby it would hold WAL for them for ever. */
-function staleSlots(topology: Topology, old: string, leaving: readonly ReachedNode[]) {
-  const slots = reachedNode(topology, old)?.slots ?? [];
-  const names = leaving.map((node) => settingText(node, "primary_slot_name"));
-  return slots
-    .filter(({ slotName, slotType }) => slotType === "physical" && names.includes(slotName))
-    .map(({ slotName: slot }) =>
-      planned(topology, { verb: "drop-slot", node: old, slot }, { required: false }),
-    );
 }
 
 /** Who hands over, to whom, and who else is concerned. */
@@ -144,10 +132,7 @@ function settling(topology: Topology, hand: HandOver): readonly Stage[] {
     return [
       ...one(topology, `bring ${node} back as a standby`, { verb: "rejoin", node, to }),
       ...settled,
-      ...stage(
-        `let go of the slots that ${node} has for them`,
-        staleSlots(topology, node, leaving),
-      ),
+      ...staleSlotStage(topology, node, { leaving }),
     ];
   }
   const reopen = { verb: "unfence", node: to, of: node } as const;

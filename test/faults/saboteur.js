@@ -33,6 +33,7 @@ const doomed = new WeakSet();
 const commands = [
   ["stop", /^(stop|kill)$/],
   ["start", /^start$/],
+  ["signal", /standby\.signal$/],
 ];
 
 function nameAct(node, what) {
@@ -57,7 +58,7 @@ function actOf(node, bytes) {
 function actOfCommand(words) {
   const found = commands.find(([, pattern]) => words.some((word) => pattern.test(word)))?.[0];
   const server = Object.values(servers).find(({ node, dataDir }) =>
-    words.some((word) => word === node || word === dataDir),
+    words.some((word) => word === node || word.startsWith(dataDir)),
   );
   return found === undefined || server === undefined ? null : nameAct(server.node, found);
 }

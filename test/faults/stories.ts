@@ -16,6 +16,8 @@ export interface Story {
   readonly rows: number;
   /** The nodes that are down from the start. */
   readonly lost: readonly string[];
+  /** Part of the default run as well. */
+  readonly always?: true;
   /** The acts that are struck, where not all: the others are those of another story. */
   readonly acts?: RegExp;
   /** Nodes that get another upstream, one on its own from the other: where one of them is done, no mark leads back. */
@@ -77,6 +79,7 @@ async function alive(major: number): Promise<TestCluster> {
 export const stories: readonly Story[] = [
   {
     name: "a failover with an exchange",
+    always: true,
     words: failover,
     start: withLaggards,
     rows: 140,
@@ -95,6 +98,7 @@ export const stories: readonly Story[] = [
     name: "a failover that stops the primary",
     words: ["failover", "--to", "n2", "--timeout", "8s"],
     start: withFrozenPrimary,
+    always: true,
     acts: / stop /,
     rows: 100,
     lost: ["n1"],
@@ -104,10 +108,20 @@ export const stories: readonly Story[] = [
     name: "a failover that heals a torn tail",
     words: failover,
     start: withTornTail,
+    always: true,
     acts: / (stop|start) /,
     rows: 2,
     lost: ["n1"],
     goal: { by: "n2", timeline: 2, followers: { n3: "n2", n4: "n2" } },
+  },
+  {
+    name: "a switchover",
+    always: true,
+    words: ["switchover", "--to", "n2", "--timeout", "12s"],
+    start: alive,
+    rows: 100,
+    lost: [],
+    goal: { by: "n2", timeline: 2, followers: { n1: "n2", n3: "n2", n4: "n2" } },
   },
   {
     name: "a repoint of two standbys",

@@ -42,7 +42,7 @@ const commandFaults: readonly FaultKind[] = ["kill-before", "kill-during", "kill
 
 /** The kinds that there are of an act. */
 export function faultsOf(act: string): readonly FaultKind[] {
-  return ["stop", "start"].includes(act.split(" ")[1] ?? "") ? commandFaults : faultKinds;
+  return ["stop", "start", "signal"].includes(act.split(" ")[1] ?? "") ? commandFaults : faultKinds;
 }
 
 /** The node that an act changes. */
