@@ -40,6 +40,16 @@ export const switchover: VerbDefinition = {
       summary: "go on although standbys will not be able to follow",
     },
     acceptBlockedCommits,
+    {
+      flag: "accept-slot-loss",
+      type: "flag",
+      summary: "go on although consumers of logical slots will lose their place",
+    },
+    {
+      flag: "accept-long-pause",
+      type: "flag",
+      summary: "go on although writes will wait until the candidate has caught up",
+    },
   ],
   examples: [
     { command: "remaster switchover --to n2", explanation: "asks first" },
@@ -55,12 +65,10 @@ function handedOver({ primaries, nodes }: Topology): readonly string[] {
   return primaries.filter((name) => nodes.get(name)?.hasControl === true);
 }
 
-/** A primary that nobody here can stop is fenced instead. */
-async function fenceFor(topology: Topology, context: Context, spare: readonly string[]) {
-  const [primary] = topology.primaries;
-  const node = primary === undefined ? undefined : topology.nodes.get(primary);
-  if (node?.reachable !== true || node.hasControl) return null;
-  return { spare, survey: await context.survey(node.name, spare) };
+/** Who is at work on the one that leads. */
+async function surveyPrimary(topology: Topology, context: Context, spare: readonly string[]) {
+  const leader = soleLeader(topology);
+  return leader === null ? null : context.survey(leader.name, spare);
 }
 
 async function runSwitchover(input: Input, context: Context): Promise<Report> {
@@ -70,11 +78,16 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
     strandedStandbys: optionSet(input, "accept-stranded-standbys"),
     blockedCommits: optionSet(input, acceptBlockedCommits.flag),
   };
+  const accepted = {
+    slotLoss: optionSet(input, "accept-slot-loss"),
+    longPause: optionSet(input, "accept-long-pause"),
+  };
+  const spare = namesIn(optionText(input, "spare"));
   const change = {
     verb: "switchover",
     decide: async (topology: Topology) => {
-      const fence = await fenceFor(topology, context, namesIn(optionText(input, "spare")));
-      return planSwitchover(topology, { to, fit, fence });
+      const survey = await surveyPrimary(topology, context, spare);
+      return planSwitchover(topology, { to, fit, accepted, spare, survey });
     },
     holds: describeLead,
     shortfall: (before: Topology, after: Topology) =>

@@ -54,7 +54,7 @@ function whose(role: string | null, database: string | null): string {
   return database === null ? `role ${role}` : `role ${role} in database ${database}`;
 }
 
-function tellOfPrepared({ node, preparedTransactions }: WriterSurvey): Finding[] {
+export function tellOfPrepared({ node, preparedTransactions }: WriterSurvey): Finding[] {
   if (preparedTransactions.length === 0) return [];
   const gids = preparedTransactions.map(({ gid, database }) => `${gid} in ${database}`);
   return [

@@ -9,9 +9,18 @@ import { reachedNode } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import { checkReachable, checkRights, checkSettings } from "./checks.ts";
+import { checkCommitsGoOn } from "./confirmers.ts";
 import { checkHandOver } from "./demote.ts";
-import { checkFence } from "./fence.ts";
+import { checkFence, tellOfPrepared } from "./fence.ts";
 import type { Decision, Stage } from "./plan.ts";
+import {
+  type Accepted,
+  checkClose,
+  checkSlotsKept,
+  tellOfLostSlots,
+  tellOfSessions,
+  tellOfSynchronousNames,
+} from "./preflight.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkFit, type FitAcceptance, tellOfFit } from "./settings-fit.ts";
@@ -23,8 +32,11 @@ export interface SwitchoverRequest {
   /** Null: the best candidate. */
   readonly to: string | null;
   readonly fit: FitAcceptance;
-  /** For a primary without control: whose sessions stay, and who else may write to it. */
-  readonly fence: { readonly spare: readonly string[]; readonly survey: WriterSurvey } | null;
+  readonly accepted: Accepted;
+  /** Sessions of these application names stay, where the primary is fenced. */
+  readonly spare: readonly string[];
+  /** Who is at work on the primary; null where none was there to be asked. */
+  readonly survey: WriterSurvey | null;
 }
 
 function checkPrimaries(topology: Topology): Finding[] {
@@ -175,14 +187,19 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
   const moves = movesOf(topology, able, { candidate: next, torn: new Set() });
   const direct = moves.filter(({ to }) => to === next).map(({ node }) => node);
   const pairing = { leader: observed, standbys: [...direct, old] };
-  const fence = old.hasControl ? null : request.fence;
+  const { survey, spare, accepted, fit } = request;
+  const fence = old.hasControl || survey === null ? null : { spare, survey };
+  const hands = { old, next: observed };
   const refusal =
     refuseOn([
       ...(fence === null ? checkHandOver(topology, old, observed) : checkFence(old, fence.survey)),
       ...checkCandidate(observed),
-    ]) ?? refuseOn(checkFit(pairing, request.fit));
+      ...checkClose(hands, accepted),
+      ...checkSlotsKept(hands, accepted),
+      ...(fit.blockedCommits ? [] : checkCommitsGoOn(topology, direct)),
+    ]) ?? refuseOn(checkFit(pairing, fit));
   if (refusal !== null) return refusal;
-  const hand = { old, next: observed, moves, leaving: [observed, ...direct], fence };
+  const hand = { ...hands, moves, leaving: [observed, ...direct], fence };
   return decidePlan("switchover", topology, {
     stages: [
       ...preparing(topology, hand),
@@ -190,6 +207,13 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
       ...settling(topology, hand),
     ],
     noReturn: "promote",
-    findings: [...findings, ...tellOfFit(pairing, request.fit), ...tellOfFenced(hand)],
+    findings: [
+      ...findings,
+      ...tellOfFit(pairing, fit),
+      ...tellOfFenced(hand),
+      ...tellOfLostSlots(hands),
+      ...(survey === null ? [] : [...tellOfSessions(survey), ...tellOfPrepared(survey)]),
+      ...tellOfSynchronousNames(topology, observed),
+    ],
   });
 }

@@ -19,6 +19,14 @@ export const refusalCatalogue = {
     "The node is not one that a switchover shut down: started as a primary it could be a second one, on a line of its own.",
   "not-handed-over":
     "A primary was shut down by a switchover that was cut short, and whether the node that is to lead has everything that it wrote is not proven. Nothing is lost: undo makes the old primary the primary again.",
+  "candidate-behind":
+    "The standby that is to lead has yet to replay much of what the primary has written. Writes would be held up for as long as that takes.",
+  "slot-would-be-lost":
+    "A logical slot on the primary has no copy on the candidate that is ready, so its consumer would not find its place there: what it had not confirmed would have to be made up for from elsewhere.",
+  "transactions-broken-off":
+    "Transactions are open on the primary that a shutdown or a fence breaks off. They are rolled back, and their clients are told.",
+  "synchronous-names-unknown":
+    "synchronous_standby_names of the node that is to lead names standbys that no node of the cluster is called: they will not confirm anything.",
   "prepared-transactions":
     "Transactions that were prepared for a two-phase commit stand open. A fence leaves them alone: whoever leads next can commit or roll them back.",
   "written-past-fence":

@@ -52,7 +52,9 @@ function decide(
   return planSwitchover(buildTopology("test", nodes), {
     to: "n2",
     fit: { strandedStandbys: false, blockedCommits: false },
-    fence: null,
+    accepted: { slotLoss: false, longPause: false },
+    spare: [],
+    survey: null,
     ...request,
   });
 }
@@ -88,7 +90,8 @@ describe("a switchover", () => {
   test("fences a primary that nobody can stop, and gives the next one back what that took away", () => {
     const survey = { ...nobody, subscriptions: [{ database: "shop", name: "orders" }] };
     const decision = decide([primary({ hasControl: false }), standby("n2"), standby("n3")], {
-      fence: { spare: ["dump"], survey },
+      spare: ["dump"],
+      survey,
     });
     expect(outline(decision)).toEqual([
       "repoint n3 --to n2 --keep-mark",

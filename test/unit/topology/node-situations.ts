@@ -1,9 +1,15 @@
 // Situations of one node by itself, with the findings that they give.
 
+import { lsn } from "../../../src/wal/lsn.ts";
 import { address, healthy, reached, setting, slot, unreached } from "./build.ts";
 import { pair, type Situation } from "./situation.ts";
 
 const gone = { receiver: null } as const;
+const handedOver = {
+  standbySignal: true,
+  demoted: { to: address("n2") },
+  shutDownAt: { timeline: 1, lsn: lsn(0x3000000n) },
+} as const;
 const elsewhere = { address: address("elsewhere"), node: "n1" };
 
 export const nodes: readonly Situation[] = [
@@ -234,6 +240,39 @@ export const nodes: readonly Situation[] = [
       slots: [slot("cnpg")],
     }),
     findings: [],
+  },
+  {
+    what: "a primary that was about to hand over",
+    nodes: pair({}, { marks: { demoted: true, repointing: address("n2") } }),
+    findings: [
+      ["demoted", "warning", "n1"],
+      ["repoint-unsettled", "note", "n1"],
+    ],
+    says: "leads still",
+    hint: "remaster undo",
+  },
+  {
+    what: "a primary that was shut down to hand over, and nobody leads",
+    nodes: [
+      unreached({ name: "n1", stopped: handedOver }),
+      reached({ name: "n2", from: "n1", role: "standby", ...gone }),
+    ],
+    findings: [
+      ["no-primary", "problem"],
+      ["demoted", "problem", "n1"],
+      ["node-unreachable", "problem", "n1"],
+      ["upstream-unreachable", "problem", "n1"],
+    ],
+  },
+  {
+    what: "a former primary that was not started again",
+    nodes: [unreached({ name: "n1", stopped: handedOver }), reached({ name: "n2" })],
+    findings: [
+      ["demoted", "problem", "n1"],
+      ["node-unreachable", "problem", "n1"],
+    ],
+    says: "n1 was shut down to be a standby of n2, and is not one yet",
+    hint: "remaster rejoin n1 --to n2",
   },
   {
     what: "a priority without effect",

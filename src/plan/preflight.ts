@@ -1,0 +1,133 @@
+// What a switchover looks at before it begins, beside what every promotion asks: whether the candidate is close, whether a
+// logical consumer would lose its place, who is at work on the primary. A logical slot is kept where the candidate has a copy
+// of it that the server itself keeps level (failover slots, 17 and later); any other is none, however alike it looks.
+
+import type { Finding } from "../topology/finding.ts";
+import { counted } from "../topology/counted.ts";
+import { parseSynchronousStandbyNames } from "../topology/durability.ts";
+import type { ReachedNode, Slot } from "../topology/node.ts";
+import { receiverNameOf } from "../topology/senders.ts";
+import { settingText } from "../topology/settings.ts";
+import { reachedNodes } from "../topology/structure.ts";
+import type { Topology } from "../topology/topology.ts";
+import type { WriterSurvey } from "../topology/writers.ts";
+import { formatLsn } from "../wal/lsn.ts";
+import { ageText } from "./age.ts";
+import { problem } from "./request.ts";
+
+/** What an operator takes upon himself. */
+export interface Accepted {
+  /** Consumers of logical slots lose their place. */
+  readonly slotLoss: boolean;
+  /** Writes are held up for as long as the candidate needs to catch up. */
+  readonly longPause: boolean;
+}
+
+/** Who hands over, to whom. */
+export interface Hands {
+  readonly old: ReachedNode;
+  readonly next: ReachedNode;
+}
+
+/** What the candidate replays in some tenths of a second, bytes. */
+const close = 16n * 1024n * 1024n;
+
+/** Writes wait until the candidate has replayed everything. */
+export function checkClose({ old, next }: Hands, { longPause }: Accepted): Finding[] {
+  if (longPause || old.received === null || next.replayed === null) return [];
+  const behind = old.received.lsn - next.replayed.lsn;
+  if (behind <= close) return [];
+  return [
+    problem("candidate-behind", next.name, {
+      message: `${next.name} has yet to replay ${(behind / 1048576n).toString()} MB of what ${old.name} has written: writes would wait for it`,
+      hint: "wait until it has caught up, or --accept-long-pause",
+    }),
+  ];
+}
+
+/** Slots whose consumers would not find their place on the candidate. */
+function lostSlots({ old, next }: Hands): readonly Slot[] {
+  const logical = old.slots.filter(
+    ({ slotType, temporary }) => slotType === "logical" && !temporary,
+  );
+  return logical.filter((slot) => !isKept(slot, next));
+}
+
+function isKept({ slotName, confirmedFlushLsn }: Slot, next: ReachedNode): boolean {
+  const copy = next.slots.find((each) => each.slotName === slotName);
+  if (copy?.synced !== true || copy.temporary || copy.invalidationReason !== null) return false;
+  // A copy that is ahead of its consumer would leave out what is between them.
+  const [has, wants] = [copy.confirmedFlushLsn, confirmedFlushLsn];
+  return has !== null && wants !== null && has <= wants;
+}
+
+export function checkSlotsKept(hands: Hands, { slotLoss }: Accepted): Finding[] {
+  if (slotLoss) return [];
+  return lostSlots(hands).map((slot) =>
+    problem("slot-would-be-lost", hands.old.name, {
+      message: `${nameOf(slot)} on ${hands.old.name} has no copy on ${hands.next.name} that is ready: its consumer would lose its place`,
+      hint: "--accept-slot-loss to go on without it",
+    }),
+  );
+}
+
+function nameOf({ slotName, plugin, database }: Slot): string {
+  return `logical slot ${slotName} (${plugin ?? "unknown plugin"} in ${database ?? "an unknown database"})`;
+}
+
+/** What is given up stands in the plan, with the place that is lost. */
+export function tellOfLostSlots(hands: Hands): Finding[] {
+  const { old } = hands;
+  return lostSlots(hands).map((slot) => ({
+    code: "slot-would-be-lost",
+    severity: "warning",
+    node: old.name,
+    message: `${nameOf(slot)} stays behind on ${old.name}, confirmed up to ${slot.confirmedFlushLsn === null ? "an unknown LSN" : formatLsn(slot.confirmedFlushLsn)}`,
+    hint: `drop it there once its consumer has a new one: it holds WAL`,
+  }));
+}
+
+/** Milliseconds from which on a transaction is worth a word. */
+const long = 1_000;
+
+/** A shutdown and a fence break them off. */
+export function tellOfSessions({ node, sessions }: WriterSurvey): Finding[] {
+  const busy = sessions
+    .filter(({ transactionAgeMs }) => (transactionAgeMs ?? 0) >= long)
+    .toSorted((a, b) => (b.transactionAgeMs ?? 0) - (a.transactionAgeMs ?? 0));
+  const [oldest] = busy;
+  if (oldest === undefined) return [];
+  const who = `pid ${oldest.pid} of ${oldest.user ?? "a user unknown"} in ${oldest.database ?? "an unknown database"}`;
+  return [
+    {
+      code: "transactions-broken-off",
+      severity: "warning",
+      node,
+      message: `${counted(busy.length, "transaction")} on ${node} will be broken off, the oldest ${ageText(oldest.transactionAgeMs ?? 0)} old (${who})`,
+      hint: "wait for them where they must not be repeated",
+    },
+  ];
+}
+
+/** Names that no node of the cluster bears: whoever is meant will not confirm to the next primary either. */
+export function tellOfSynchronousNames(topology: Topology, next: ReachedNode): Finding[] {
+  const wanted = parseSynchronousStandbyNames(settingText(next, "synchronous_standby_names") ?? "");
+  if (wanted === null || wanted.names.includes("*")) return [];
+  const known = new Set(
+    reachedNodes(topology).flatMap((node) => [
+      node.name.toLowerCase(),
+      (receiverNameOf(node) ?? node.name).toLowerCase(),
+    ]),
+  );
+  const strange = wanted.names.filter((name) => !known.has(name.toLowerCase()));
+  if (strange.length === 0) return [];
+  return [
+    {
+      code: "synchronous-names-unknown",
+      severity: "warning",
+      node: next.name,
+      message: `synchronous_standby_names of ${next.name} names ${strange.join(", ")}, which no node that was reached bears`,
+      hint: `correct it on ${next.name} once it leads`,
+    },
+  ];
+}
