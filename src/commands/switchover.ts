@@ -62,7 +62,7 @@ export const switchover: VerbDefinition = {
 
 /** A primary that could be shut down is to be a standby in the end. */
 function handedOver({ primaries, nodes }: Topology): readonly string[] {
-  return primaries.filter((name) => nodes.get(name)?.hasControl === true);
+  return primaries.filter((name) => nodes.get(name)?.canBeDemoted === true);
 }
 
 /** Who is at work on the one that leads. */

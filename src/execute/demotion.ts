@@ -16,6 +16,7 @@ import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
 import { alterMark, reload, resetSystem } from "../postgres/settings.ts";
+import { type SignalFile, signalThrough } from "../postgres/standby-signal.ts";
 import { segmentSizeOf } from "../topology/settings.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { formatPosition } from "../wal/position.ts";
@@ -50,10 +51,12 @@ export function createCheckpointPerformer(): Performer<CheckpointStep> {
 async function controlOf(node: string, world: World): Promise<ServerControl> {
   const control = await world.control(nodeConfig(world, node));
   if (control === null) throw new NotDone(`there is no control of ${node}`);
-  if (control.standbySignal === null) {
-    throw new NotDone(`the topology file gives no control.pg_ctl of ${node}`);
-  }
   return control;
+}
+
+/** By its machine where the topology file says where the files are, else by the server itself. */
+async function signalOf(node: string, control: ServerControl, world: World): Promise<SignalFile> {
+  return control.standbySignal ?? signalThrough(await world.session(node));
 }
 
 /** What a node of this cluster connects with: what it connected with before it led, else what the other does. */
@@ -63,6 +66,9 @@ function conninfoFor(node: string, own: PositionLook, other: PositionLook): stri
   const base = readMarks(other.primaryConninfo ?? "").base;
   return base === "" ? null : `${base} application_name=${node}`;
 }
+
+/** What the mark says of primary_conninfo before: a value of its own stands under the override, or there was none. */
+const demotion = { told: "on", bare: "unset" } as const;
 
 /** Tells the primary whom it follows from its next start on, with its slot there. */
 async function tell(step: DemoteStep, look: PositionLook, run: Run): Promise<void> {
@@ -74,7 +80,8 @@ async function tell(step: DemoteStep, look: PositionLook, run: Run): Promise<voi
   const conninfo = conninfoFor(step.node, look, await observePosition(successor));
   if (conninfo === null) throw new NotDone(`${step.to} has no primary_conninfo to take over`);
   const slotName = physicalSlotName(step.node, look.primarySlotName);
-  mustAct(await alterMark(session, "remaster.demoted", "on"));
+  const was = readMarks(look.primaryConninfo ?? "").base === "" ? demotion.bare : demotion.told;
+  mustAct(await alterMark(session, "remaster.demoted", was));
   const pointed = await pointAt(session, {
     upstream: nodeConfig(world, step.to).replication,
     slotName,
@@ -112,7 +119,7 @@ async function shutDown(
     from: { timeline: seen.timeline, lsn: replayLsn },
     segmentSize: segmentSizeOf(seen),
   });
-  await control.standbySignal?.put();
+  await (await signalOf(step.node, control, world)).put();
   const stopping = control.stop({ ...limit, how: "clean" });
   memory.stopping.set(step.node, stopping);
   stopping.catch(() => undefined);
@@ -155,6 +162,12 @@ export function createDemotePerformer(memory: Memory): Performer<DemoteStep> {
   };
 }
 
+/** What the node was told to connect with was made for it where it had nothing of its own. */
+async function takeConninfoBack(session: Session): Promise<void> {
+  const [row = {}] = await session.query("SELECT current_setting('remaster.demoted', true) AS was");
+  if (row["was"] === demotion.bare) mustFinish(await resetSystem(session, "primary_conninfo"));
+}
+
 /** It leads, or follows, for good. */
 async function forgetDemotion(session: Session): Promise<void> {
   mustFinish(await resetSystem(session, "remaster.demoted"));
@@ -171,6 +184,24 @@ async function untilStopped(
   if (stopping !== undefined) await stopping;
   else await control.stop({ timeoutMs: world.remainingMs(), signal: world.signal, how: "clean" });
   memory.stopping.delete(node);
+}
+
+/** Where only the server itself reaches its files, it has to come up once as a standby. */
+async function startAsPrimary(node: string, control: ServerControl, run: Run): Promise<void> {
+  const { world } = run;
+  const limit = () => ({ timeoutMs: world.remainingMs(), signal: world.signal });
+  if (control.standbySignal !== null) {
+    await untilStopped(node, control, run);
+    await control.standbySignal.remove();
+    await control.start(limit());
+    return;
+  }
+  await run.memory.stopping.get(node);
+  run.memory.stopping.delete(node);
+  await control.start(limit());
+  await (await signalOf(node, control, world)).remove();
+  await control.stop({ ...limit(), how: "clean" });
+  await control.start(limit());
 }
 
 export function createReinstatePerformer(memory: Memory): Performer<ReinstateStep> {
@@ -190,14 +221,13 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
       const control = await controlOf(node, world);
       const [seen] = await world.observe([node]);
       if (seen?.reachable !== true || seen.role !== "primary") {
-        await untilStopped(node, control, { world, memory });
-        await control.standbySignal?.remove();
-        await control.start({ timeoutMs: world.remainingMs(), signal: world.signal });
+        await startAsPrimary(node, control, { world, memory });
       } else {
-        await control.standbySignal?.remove();
+        await (await signalOf(node, control, world)).remove();
       }
       const session = await world.session(node);
       mustFinish(await unpoint(session, memory.pointings.get(node) ?? null));
+      await takeConninfoBack(session);
       await forgetDemotion(session);
       memory.fenced.delete(node);
     },

@@ -21,11 +21,15 @@ export function checkPrimary(node: ReachedNode): Finding[] {
 
 /** What has to be done on the machine of a node takes its control. */
 export function checkControl(node: Observation): Finding[] {
-  if (node.hasControl) return [];
+  // Of one that is down it is not known what the role may do there.
+  if (node.canBeDemoted === true || (!node.reachable && node.hasControl)) return [];
+  const message = node.hasControl
+    ? `${node.name} cannot be made a standby with the control that the topology file gives, and this role may not write files there`
+    : `the topology file gives no control of ${node.name}`;
   return [
     problem("no-control", node.name, {
-      message: `the topology file gives no control of ${node.name}`,
-      hint: `add control.pg_ctl to [nodes.${node.name}]`,
+      message,
+      hint: `add control.pg_ctl to [nodes.${node.name}], or control.start and control.stop, with a role that has pg_write_server_files and pg_execute_server_program`,
     }),
   ];
 }

@@ -16,7 +16,7 @@ import { checkNothingPending, toldOf } from "./pending.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
-import { findMovable, movesOf, repointStages } from "./siblings.ts";
+import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
 
 /** Null where nothing is left of an earlier one, or where something else is wanted than what it was about. */
 export function finishSwitchover(topology: Topology, wanted: string | null): Decision | null {
@@ -52,7 +52,8 @@ function settleUnder(
   // Who asks for a change of the lead means no standby that went astray by itself.
   const astray = wanted === null ? [] : findUnfollowing(topology, to);
   const { able, findings } = findMovable(topology, leader);
-  const unsettled = movesOf(topology, able, { candidate: to, torn: new Set() }).filter(
+  const all = movesOf(topology, able, { candidate: to, torn: new Set() });
+  const unsettled = all.filter(
     ({ node }) =>
       (toldOf(topology, node) === to || astray.includes(node.name)) && node.marks.demoted !== true,
   );
@@ -66,7 +67,7 @@ function settleUnder(
   ];
   if (stages.length === 0 && wanted === null) return { stages, findings: [] };
   return {
-    stages: [...stages, ...leftSlotStages(topology, leader, belowAlone(topology, able, to))],
+    stages: [...stages, ...leftSlotStages(topology, leader, directly(all, to))],
     findings: unsettled.length > 0 || back.length > 0 ? findings : [],
   };
 }
@@ -117,7 +118,8 @@ function promotionStages(
   const [node, to] = [demoted.name, next.name];
   const { able } = findMovable(topology, next);
   const siblings = able.filter(({ name }) => name !== node);
-  const moves = movesOf(topology, siblings, { candidate: to, torn: new Set() }).filter(
+  const all = movesOf(topology, siblings, { candidate: to, torn: new Set() });
+  const moves = all.filter(
     (move) => toldOf(topology, move.node) !== null || !streamsFrom(topology, move.node.name, to),
   );
   const one = (reason: string, step: Parameters<typeof planned>[1]) =>
@@ -133,19 +135,13 @@ function promotionStages(
       until: "follow",
       reason: (upstream) => `see them follow ${upstream}`,
     }),
-    ...staleSlotStage(topology, node, { leaving: [next, ...belowAlone(topology, siblings, to)] }),
+    ...staleSlotStage(topology, node, { leaving: [next, ...directly(all, to)] }),
   ];
 }
 
-/** Those that follow the node itself, and nobody else. */
-function belowAlone(
-  topology: Topology,
-  siblings: readonly ReachedNode[],
-  upstream: string,
-): readonly ReachedNode[] {
-  return siblings.filter(
-    (node) => toldOf(topology, node) === upstream || streamsFrom(topology, node.name, upstream),
-  );
+/** Those that are to stream from the node itself. */
+function directly(moves: readonly Move[], upstream: string): readonly ReachedNode[] {
+  return moves.filter(({ to }) => to === upstream).map(({ node }) => node);
 }
 
 /** The slots on the old primary of those who have left it: as a standby it would hold WAL for them for ever. Of one that is

@@ -163,7 +163,7 @@ function tellOfFenced({ old, next, fence }: HandOver): Finding[] {
       code: "fenced",
       severity: "warning",
       node: name,
-      message: `${name} stays up, fenced: the topology file gives no control.pg_ctl of it`,
+      message: `${name} stays up, fenced: nobody here can make it a standby`,
       hint: `on its machine: stop it cleanly, create standby.signal in its data directory, start it; then \`remaster repoint ${name} --to ${next.name}\``,
     },
   ];
@@ -188,7 +188,7 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
   const direct = moves.filter(({ to }) => to === next).map(({ node }) => node);
   const pairing = { leader: observed, standbys: [...direct, old] };
   const { survey, spare, accepted, fit } = request;
-  const fence = old.hasControl || survey === null ? null : { spare, survey };
+  const fence = old.canBeDemoted === true || survey === null ? null : { spare, survey };
   const hands = { old, next: observed };
   const refusal =
     refuseOn([

@@ -158,6 +158,8 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
   current_setting('remaster.demoted', true) AS "demoted",
   (pg_has_role(current_user, 'pg_read_all_settings', 'USAGE')
     AND pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'))::text AS "mayMonitor",
+  (pg_has_role(current_user, 'pg_write_server_files', 'USAGE')
+    AND pg_has_role(current_user, 'pg_execute_server_program', 'USAGE'))::text AS "mayWriteFiles",
   has_function_privilege('pg_ls_waldir()', 'EXECUTE')::text AS "mayListWal",
   has_function_privilege('pg_stat_file(text,boolean)', 'EXECUTE')::text AS "mayStat",
   (has_table_privilege('pg_file_settings', 'SELECT')

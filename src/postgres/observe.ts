@@ -156,6 +156,7 @@ function unreachedNode(config: NodeConfig, error: unknown, observedAt: number): 
     priority: config.priority,
     addresses: [...hostsOf(config.conninfo), config.replication],
     hasControl: config.control !== null,
+    canBeDemoted: (config.control?.pgCtl ?? null) !== null,
     observedAt,
     reachable: false,
   } as const;

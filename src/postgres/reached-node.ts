@@ -70,6 +70,7 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     priority: config.priority,
     addresses: addressesOf(config, row),
     hasControl: config.control !== null,
+    canBeDemoted: canBeDemoted(config, flagOf(row, "mayWriteFiles") === true),
     observedAt: facts.observedAt,
     reachable: true,
     answer: "ok",
@@ -115,6 +116,13 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
       ...(identity.missing === null ? [] : [identity.missing]),
     ],
   };
+}
+
+/** By commands a server is stopped and started; its files are its own to write then. */
+function canBeDemoted({ control }: NodeConfig, mayWriteFiles: boolean): boolean {
+  if (control === null) return false;
+  const byCommands = control.start !== null && control.stop !== null;
+  return control.pgCtl !== null || (byCommands && mayWriteFiles);
 }
 
 type WalFacts = Pick<

@@ -65,6 +65,8 @@ interface ObservedNode {
   /** Every address by which others may name this node: the dsn's, `replication`, and what the server says of itself. */
   readonly addresses: readonly Address[];
   readonly hasControl: boolean;
+  /** Its server can be stopped and started, and standby.signal be put there and taken away. */
+  readonly canBeDemoted?: boolean;
   /** Milliseconds since 1970, on the operator's clock. */
   readonly observedAt: number;
 }

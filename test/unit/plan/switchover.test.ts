@@ -18,6 +18,7 @@ function primary(changes: Partial<Parameters<typeof reached>[0]> = {}) {
     at,
     role: "primary",
     hasControl: true,
+    canBeDemoted: true,
     senders: [sender("n2"), sender("n3")],
     slots: [slot("n2"), slot("n3"), slot("else")],
     ...changes,
@@ -89,10 +90,13 @@ describe("a switchover", () => {
 
   test("fences a primary that nobody can stop, and gives the next one back what that took away", () => {
     const survey = { ...nobody, subscriptions: [{ database: "shop", name: "orders" }] };
-    const decision = decide([primary({ hasControl: false }), standby("n2"), standby("n3")], {
-      spare: ["dump"],
-      survey,
-    });
+    const decision = decide(
+      [primary({ hasControl: false, canBeDemoted: false }), standby("n2"), standby("n3")],
+      {
+        spare: ["dump"],
+        survey,
+      },
+    );
     expect(outline(decision)).toEqual([
       "repoint n3 --to n2 --keep-mark",
       "checkpoint n1 n2",
