@@ -184,7 +184,8 @@ export function planUndo(topology: Topology): Decision {
   const left = [...marked, ...fenced, ...handing, ...slots];
   if (left.length === 0) return { kind: "already", findings: unseen(topology) };
   const refusal =
-    refuseOn([...checkNotHandedOver(topology, handing), ...checkNotPromoted(topology, marked)]) ??
+    refuseOn(checkNotHandedOver(topology, handing)) ??
+    refuseOn(checkNotPromoted(topology, marked)) ??
     refuseOn(fenced.flatMap((node) => checkNobodyLeads(topology, node.name))) ??
     refuseOn([...checkNotPending(topology), ...checkKnown(topology, marked)]) ??
     refuseOn([

@@ -5,9 +5,11 @@ import { planFence, planUnfence } from "../../../src/plan/fence.ts";
 import type { Decision } from "../../../src/plan/plan.ts";
 import { stageCommandLine } from "../../../src/plan/command-line.ts";
 import { planSwitchover } from "../../../src/plan/switchover.ts";
-import type { Observation } from "../../../src/topology/node.ts";
+import { planUndo } from "../../../src/plan/undo.ts";
+import type { Observation, Slot, StoppedServer } from "../../../src/topology/node.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
 import type { WriterSurvey } from "../../../src/topology/writers.ts";
+import { lsn } from "../../../src/wal/lsn.ts";
 import { address, reached, receiver, sender, setting, slot, unreached } from "../topology/build.ts";
 
 const at = "1@0/5000000";
@@ -124,6 +126,140 @@ describe("a switchover", () => {
       "refused: not-streaming n2",
     ]);
     expect(outline(decide([primary(), standby("n2")], { to: "n1" }))).toEqual(["already"]);
+  });
+});
+
+describe("one that was cut short", () => {
+  const down = (changes: Partial<StoppedServer> = {}) =>
+    unreached({
+      name: "n1",
+      hasControl: true,
+      canBeDemoted: true,
+      stopped: {
+        standbySignal: true,
+        demoted: { to: address("n2") },
+        shutDownAt: { timeline: 1, lsn: lsn(0x4ffff00n) },
+        ...changes,
+      },
+    });
+  const told = { marks: { repointing: address("n2") } } as const;
+  const orphans = [standby("n2", { receiver: null }), standby("n3", { receiver: null, ...told })];
+
+  test("between shutdown and promotion goes on with the promotion", () => {
+    const goesOn = [
+      "promote n2",
+      "rejoin n1 --to n2",
+      "repoint n3 --to n2",
+      "drop-slot n1 --slot n2; drop-slot n1 --slot n3",
+    ];
+    expect(outline(decide([down(), ...orphans]))).toEqual(goesOn);
+    expect(outline(decide([down(), ...orphans], { to: null }))).toEqual(goesOn);
+  });
+
+  test("does not where anything may be missing", () => {
+    const refused = ["refused: not-handed-over n2"];
+    expect(outline(decide([down({ shutDownAt: null }), ...orphans]))).toEqual(refused);
+    expect(outline(decide([down({ standbySignal: false }), ...orphans]))).toEqual(refused);
+    const late = { shutDownAt: { timeline: 1, lsn: lsn(0x5000000n) } };
+    expect(outline(decide([down(late), ...orphans]))).toEqual(refused);
+    expect(outline(decide([down({ demoted: null }), ...orphans]))).toEqual([
+      "refused: no-primary ",
+    ]);
+  });
+
+  test("where the old primary came back as a standby with no more than the candidate has", () => {
+    const back = (where: string) =>
+      standby("n1", {
+        at: where,
+        receiver: null,
+        hasControl: true,
+        canBeDemoted: true,
+        marks: { demoted: true, repointing: address("n2") },
+      });
+    expect(outline(decide([back(at), ...orphans]))[0]).toBe("promote n2");
+    expect(outline(decide([back("1@0/6000000"), ...orphans]))).toEqual([
+      "refused: not-handed-over n2",
+    ]);
+  });
+
+  test("behind the promotion is finished, and nobody else is made the primary instead", () => {
+    const led = reached({ name: "n2", at: "2@0/5000000", role: "primary" });
+    const settles = ["rejoin n1 --to n2", "repoint n3 --to n2"];
+    const nodes = [down(), led, orphans[1] ?? led];
+    expect(outline(decide(nodes, { to: null })).slice(0, 2)).toEqual(settles);
+    expect(outline(decide(nodes)).slice(0, 2)).toEqual(settles);
+    expect(outline(planUndo(buildTopology("test", nodes)))).toEqual(["refused: promotion-done n2"]);
+  });
+
+  test("before the shutdown is taken back by starting anew or by undo", () => {
+    const about = primary({ marks: { demoted: true, repointing: address("n2") } });
+    const nodes = [about, standby("n2"), standby("n3")];
+    expect(outline(decide(nodes))).toContain("demote n1 --to n2");
+    expect(outline(planUndo(buildTopology("test", nodes)))).toEqual(["reinstate n1"]);
+  });
+
+  test("is taken back where nobody leads yet", () => {
+    const waiting = "Timeout/RecoveryRetrieveRetryInterval";
+    const nodes = [down(), ...orphans].map((node) =>
+      node.reachable ? { ...node, promoteSignal: false, startupWait: waiting } : node,
+    );
+    const [first = ""] = outline(planUndo(buildTopology("test", nodes)));
+    expect(first).toBe("reinstate n1");
+  });
+
+  test("with a fence is opened again by undo, unless another leads", () => {
+    const fenced = primary({ marks: { fenced: true } });
+    const alone = buildTopology("test", [fenced, standby("n2"), standby("n3")]);
+    expect(outline(planUndo(alone))).toEqual(["unfence n1"]);
+    const led = reached({ name: "n2", at: "2@0/5000000", role: "primary" });
+    expect(outline(planUndo(buildTopology("test", [fenced, led])))).toEqual([
+      "refused: another-leads n1",
+    ]);
+    expect(outline(decide([fenced, led]))).toEqual(["unfence n2 --of n1"]);
+  });
+});
+
+describe("what a switchover would cost", () => {
+  test("is said before it begins", () => {
+    const transaction = {
+      pid: 42,
+      user: "bi",
+      database: "dw",
+      applicationName: "psql",
+      clientAddress: null,
+      transactionAgeMs: 90_000,
+      mayEnd: true,
+    };
+    const survey = { ...nobody, sessions: [transaction] };
+    const decision = decide([primary(), standby("n2")], { survey });
+    expect(
+      decision.kind === "plan" && decision.plan.findings.map(({ message }) => message),
+    ).toEqual([expect.stringContaining("the oldest 90 s old (pid 42 of bi in dw)")]);
+  });
+
+  test("logical slots are kept by a ready copy alone", () => {
+    const logical = { slotType: "logical", plugin: "pgoutput", database: "shop" } as const;
+    const confirmed = (text: bigint) => ({ ...logical, confirmedFlushLsn: lsn(text) });
+    const old = primary({ slots: [slot("sub", confirmed(0x4000000n))] });
+    const copied = (changes: Partial<Slot>) =>
+      decide([
+        old,
+        standby("n2", {
+          slots: [slot("sub", { ...confirmed(0x3ff0000n), synced: true, ...changes })],
+        }),
+      ]).kind;
+    expect(copied({})).toBe("plan");
+    expect(copied({ synced: false })).toBe("refused");
+    expect(copied({ temporary: true })).toBe("refused");
+    expect(copied({ invalidationReason: "wal_removed" })).toBe("refused");
+    expect(copied(confirmed(0x4000008n))).toBe("refused");
+  });
+
+  test("synchronous standbys that would be taken from a living primary", () => {
+    const rows = [sender("n2", { syncState: "sync" }), sender("n3", { syncState: "sync" })];
+    const settings = { synchronous_standby_names: setting("2 (n2, n3)") };
+    const nodes = [primary({ senders: rows, settings }), standby("n2"), standby("n3")];
+    expect(outline(decide(nodes))).toEqual(["refused: commits-would-block n1"]);
   });
 });
 
