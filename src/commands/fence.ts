@@ -89,7 +89,13 @@ async function runFence(input: Input, context: Context): Promise<Report> {
     holds: () => `${node} is fenced`,
     question: () => `hold writes off ${node} and end its sessions?`,
   };
-  return heldAgainst(await runChange(change, context), context);
+  return heldAgainst(withPosition(await runChange(change, context)), context);
+}
+
+/** Where the writes ended is what a script goes on with. */
+function withPosition(report: Report): Report {
+  const [step] = report.steps ?? [];
+  return report.outcome === "done" ? { ...report, word: step?.detail ?? null } : report;
 }
 
 /** Fenced, and written to all the same: that needs a person. */

@@ -38,7 +38,8 @@ export function createPromotePerformer({ fenced }: Pick<Memory, "fenced">): Perf
     async act(step, world) {
       const session = await world.session(step.node);
       // Who has just handed over is no rival.
-      const others = world.reached().filter((name) => name !== step.node && !fenced.has(name));
+      const handed = handedOver(step, fenced, world);
+      const others = world.reached().filter((name) => name !== step.node && !handed.has(name));
       const [back, rival] = await Promise.all([findReturned(world), findRival(others, world)]);
       if (rival !== null) throw new NotDone(`${rival} was promoted, or is about to be`);
       if (back !== null)
@@ -52,11 +53,25 @@ export function createPromotePerformer({ fenced }: Pick<Memory, "fenced">): Perf
     /** On a primary the setting rests, but a mark left there would still it when it is a standby again. */
     async settle(step, world) {
       await clearMarks(step.node, world);
-      for (const [node, position] of fenced) {
+      for (const [node, position] of handedOver(step, fenced, world)) {
         if (world.reached().includes(node)) await noteForeignWrites(node, position, world);
       }
     },
   };
+}
+
+/** Where the writes of those ended that are fenced: by this run, or by whoever knows the position that is required. */
+function handedOver(
+  { require }: PromoteStep,
+  fenced: Memory["fenced"],
+  world: World,
+): Memory["fenced"] {
+  if (require === null) return fenced;
+  const known = world.reached().filter((name) => {
+    const seen = world.lastSeen(name);
+    return seen?.reachable === true && seen.role === "primary" && seen.marks.fenced;
+  });
+  return new Map([...known.map((name) => [name, require] as const), ...fenced]);
 }
 
 /** An exchange takes its time, and a service manager may have started the old primary meanwhile. Asked again is only where

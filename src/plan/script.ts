@@ -4,6 +4,7 @@
 
 import { commandLinesOf, quoteWord, stepCommandLine } from "./command-line.ts";
 import type { Plan, Stage } from "./plan.ts";
+import type { Step } from "./step.ts";
 
 export interface ScriptOptions {
   /** Words that name the cluster from anywhere: `["--config", "/srv/orders.toml"]`. */
@@ -105,12 +106,25 @@ function stageLines(
     "",
     ...(isEdge ? ["# ---- point of no return: from here on nothing can be taken back ----"] : []),
     `# ${index + 1}. ${comment(stage.reason)}`,
-    ...commandLinesOf(required),
+    ...requiredLines(plan, required),
     ...(isEdge && back !== null ? ["back="] : []),
     ...sideBySide(
       bestEffort.map((step) => stepCommandLine(step).replace(/^remaster /, "best_effort ")),
     ),
   ];
+}
+
+/** Where a primary was fenced, whoever leads next must hold all that it had. */
+function requiredLines(plan: Plan, steps: readonly Step[]): readonly string[] {
+  const isFenced = plan.stages.some((stage) =>
+    stage.steps.some(({ step }) => step.verb === "fence"),
+  );
+  const [step] = steps;
+  if (isFenced && step?.verb === "fence") return [`position=$(${stepCommandLine(step)} --quiet)`];
+  if (isFenced && step?.verb === "promote") {
+    return [`${stepCommandLine(step)} --require "$position"`];
+  }
+  return commandLinesOf(steps);
 }
 
 /** A node that fails must not keep the others from their turn, nor the time that it takes. */

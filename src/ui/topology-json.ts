@@ -33,10 +33,17 @@ function nodeJson(topology: Topology, node: Observation): JsonObject {
     priority: node.priority,
     observedAt: new Date(node.observedAt).toISOString(),
     ...(node.reachable ? reachedFields(topology, node) : unknownFields),
+    demoted: isDemoted(node),
     upstream: edge?.upstream ?? null,
     upstreamAddress: addressText(edge?.address ?? null),
     streaming: edge?.streaming ?? (node.reachable && node.role === "standby" ? false : null),
   };
+}
+
+/** Of one that is down its files tell, where they can be looked into. */
+function isDemoted(node: Observation): boolean | null {
+  if (node.reachable) return node.marks.demoted === true;
+  return node.stopped === undefined ? null : node.stopped.demoted !== null;
 }
 
 function unreachedFields(node: Observation): JsonObject {

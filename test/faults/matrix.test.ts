@@ -167,7 +167,6 @@ async function runCase(
   if (way === "undo") await takeBack(other, { cluster, story, before, lock, result });
   const { status, report } = await other.change(...story.words, ...lock);
   expect(status, JSON.stringify([report.summary, report.findings, report.steps])).toBe(0);
-  if (process.env["DEBUG_CASE"]) console.error(result.stdout, JSON.stringify(report, null, 1));
   await healNamed(other, report);
   if (way === "again") await dropNamedSlots(other, result);
   await expectGoal(cluster, other, story);

@@ -74,6 +74,7 @@ const node = z.strictObject({
   quiesced: nullable(z.boolean()),
   repointing: nullable(z.string()),
   fenced: nullable(z.boolean()),
+  demoted: nullable(z.boolean()),
   standbySignal: nullable(z.boolean()),
   recoverySignal: nullable(z.boolean()),
   missingRights: nullable(z.array(z.string())),
