@@ -78,6 +78,7 @@ export function createContext(wanted: {
       }
     },
     survey: servers.survey,
+    former: servers.former,
     lastSeen: servers.lastSeen,
     lock: async () => {
       progress.waiting("taking the lock of the cluster");

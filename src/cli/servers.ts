@@ -36,7 +36,7 @@ export interface ServersWish {
 export interface Servers
   extends Pick<
     Context,
-    "cluster" | "observe" | "survey" | "lastSeen" | "lock" | "runLocked" | "execute"
+    "cluster" | "observe" | "survey" | "former" | "lastSeen" | "lock" | "runLocked" | "execute"
   > {
   /** What the verb reports in the end: the journal's last line, where one is kept. */
   readonly conclude: (report: Report) => void;
@@ -95,6 +95,18 @@ export function createServers(wish: ServersWish): Servers {
         import("../postgres/writers.ts"),
       ]);
       return surveyWriters(node, await open.session(node), spare);
+    },
+    former: async (name, to) => {
+      const [open, { examineFormer }, { createControl }, { nodes }] = await Promise.all([
+        openSessions(),
+        import("../execute/former.ts"),
+        import("../host/control.ts"),
+        cluster(),
+      ]);
+      const node = nodes.find((each) => each.name === name);
+      const control = node?.control == null ? null : createControl(node.control);
+      if (node === undefined || control === null) return null;
+      return examineFormer({ node, control, to, session: await open.session(to.name) });
     },
     lastSeen: () => recollection.recall(),
     lock: async () => {

@@ -6,8 +6,9 @@ import type { RunRecord } from "../plan/history.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
+import type { FormerNode } from "../topology/former.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
-import type { ClusterConfig, Observation } from "../topology/node.ts";
+import type { ClusterConfig, Observation, ReachedNode } from "../topology/node.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import type { SandboxApi } from "./sandbox-api.ts";
 
@@ -76,6 +77,9 @@ export interface Context {
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** Who may write to the primary, sessions of these application names left out. */
   survey(node: string, spare: readonly string[]): Promise<WriterSurvey>;
+  /** What the node's data directory holds, against the history of the one that it is to follow; null where the topology file
+   * does not say where it is. */
+  former(node: string, to: ReachedNode): Promise<FormerNode | null>;
   /** What was seen of the cluster before, this run's looks at all nodes included; null where nothing was. */
   lastSeen(): Promise<LastSeen | null>;
   /** Takes the lock of the cluster on every node that lets us in, or nowhere; it is held until the run ends. */

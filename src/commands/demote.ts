@@ -1,6 +1,6 @@
-// `remaster checkpoint`, `demote`, `reinstate` and `rejoin`: the steps by which a primary hands the lead over and comes back.
+// `remaster checkpoint`, `demote` and `reinstate`: the steps by which a primary hands the lead over.
 
-import { planCheckpoint, planDemote, planReinstate, planRejoin } from "../plan/demote.ts";
+import { planCheckpoint, planDemote, planReinstate } from "../plan/demote.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
 import { runChange } from "./change.ts";
@@ -87,32 +87,6 @@ export const reinstate: VerbDefinition = {
       decide: (topology: Topology) => planReinstate(topology, { node }),
       holds: () => `${node} leads`,
       question: () => `start ${node} as the primary?`,
-    };
-    return runChange(change, context);
-  },
-};
-
-export const rejoin: VerbDefinition = {
-  name: "rejoin",
-  summary: "bring a former primary back as a standby",
-  description: [
-    "Starts a former primary as a standby of the node that leads now, and sees it follow. Whether it can is told by ancestry: what it has must be part of the new primary's history. Needs `control.pg_ctl` of the node.",
-  ],
-  arguments: [
-    { name: "node", summary: "the former primary", kind: "node", required: true, variadic: false },
-  ],
-  options: [upstream],
-  examples: [{ command: "remaster rejoin n1 --to n2", explanation: "asks first" }],
-  changes: true,
-  run: async (input: Input, context: Context): Promise<Report> => {
-    const [node = ""] = argumentValues(input, "node");
-    const to = optionText(input, "to") ?? "";
-    await checkNodeNames(context, [node, to]);
-    const change = {
-      verb: "rejoin",
-      decide: (topology: Topology) => planRejoin(topology, { node, to }),
-      holds: () => `${node} follows ${to}`,
-      question: () => `start ${node} as a standby of ${to}?`,
     };
     return runChange(change, context);
   },

@@ -37,11 +37,12 @@ export const verbs: readonly VerbEntry[] = [
   { name: "exchange", group: "change", load: async () => (await import("./exchange.ts")).exchange },
   { name: "promote", group: "change", load: async () => (await import("./promote.ts")).promote },
   { name: "repoint", group: "change", load: async () => (await import("./repoint.ts")).repoint },
-  ...(["checkpoint", "demote", "reinstate", "rejoin"] as const).map((name) => ({
+  ...(["checkpoint", "demote", "reinstate"] as const).map((name) => ({
     name,
     group: "change" as const,
     load: async () => (await import("./demote.ts"))[name],
   })),
+  { name: "rejoin", group: "change", load: async () => (await import("./rejoin.ts")).rejoin },
   { name: "fence", group: "change", load: async () => (await import("./fence.ts")).fence },
   { name: "unfence", group: "change", load: async () => (await import("./fence.ts")).unfence },
   { name: "stop", group: "change", load: async () => (await import("./stop.ts")).stop },

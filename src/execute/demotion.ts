@@ -4,13 +4,7 @@
 // standby.signal is put there last, just before the stop: a crash in between would bring the node back read-only.
 
 import type { ServerControl } from "../host/control.ts";
-import type {
-  CheckpointStep,
-  DemoteStep,
-  ReinstateStep,
-  RejoinStep,
-  RepointStep,
-} from "../plan/step.ts";
+import type { CheckpointStep, DemoteStep, ReinstateStep } from "../plan/step.ts";
 import { type Ending, untilReplayed, watchEnding } from "../postgres/ending.ts";
 import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
@@ -48,7 +42,7 @@ export function createCheckpointPerformer(): Performer<CheckpointStep> {
   };
 }
 
-async function controlOf(node: string, world: World): Promise<ServerControl> {
+export async function controlOf(node: string, world: World): Promise<ServerControl> {
   const control = await world.control(nodeConfig(world, node));
   if (control === null) throw new NotDone(`there is no control of ${node}`);
   return control;
@@ -169,13 +163,13 @@ async function takeConninfoBack(session: Session): Promise<void> {
 }
 
 /** It leads, or follows, for good. */
-async function forgetDemotion(session: Session): Promise<void> {
+export async function forgetDemotion(session: Session): Promise<void> {
   mustFinish(await resetSystem(session, "remaster.demoted"));
   await reload(session);
 }
 
 /** The stop that this run asked for is over. */
-async function untilStopped(
+export async function untilStopped(
   node: string,
   control: ServerControl,
   { world, memory }: Run,
@@ -230,39 +224,6 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
       await takeConninfoBack(session);
       await forgetDemotion(session);
       memory.fenced.delete(node);
-    },
-  };
-}
-
-export function createRejoinPerformer(
-  memory: Memory,
-  repoint: Performer<RepointStep>,
-): Performer<RejoinStep> {
-  const following = ({ node, to }: RejoinStep): RepointStep => {
-    return { verb: "repoint", node, to, until: "follow" };
-  };
-  return {
-    pollMs: 10,
-
-    async holds(step, world) {
-      const seen = world.lastSeen(step.node);
-      if (seen?.reachable !== true || seen.role === "primary") {
-        return { holds: false, why: `${step.node} is no standby` };
-      }
-      return repoint.holds(following(step), world);
-    },
-
-    async act(step, world) {
-      const control = await controlOf(step.node, world);
-      await untilStopped(step.node, control, { world, memory });
-      await control.standbySignal?.put();
-      await control.start({ timeoutMs: world.remainingMs(), signal: world.signal });
-      await world.observe([step.node]);
-      await repoint.act(following(step), world);
-    },
-
-    async settle(step, world) {
-      await forgetDemotion(await world.session(step.node));
     },
   };
 }

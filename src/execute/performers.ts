@@ -4,7 +4,6 @@ import {
   createCheckpointPerformer,
   createDemotePerformer,
   createReinstatePerformer,
-  createRejoinPerformer,
 } from "./demotion.ts";
 import { createExchangePerformer } from "./exchange.ts";
 import { createRepointPerformer } from "./following.ts";
@@ -14,6 +13,7 @@ import { createQuiescePerformer, createUnquiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
 import type { Performers } from "./performer.ts";
 import { createPromotePerformer } from "./promotion.ts";
+import { createRejoinPerformer } from "./rejoining.ts";
 import { createStopPerformer } from "./stopping.ts";
 import { dropSlotPerformer } from "./slot-dropping.ts";
 

@@ -15,7 +15,9 @@ import {
   openDataDirectory,
   pidFileStatus,
 } from "./data-directory.ts";
+import { type DataFiles, dataFiles } from "./data-files.ts";
 import { killProcessesIn } from "./processes.ts";
+import { type Rewind, rewind } from "./rewind.ts";
 import { type StandbySignal, standbySignal } from "./standby-signal.ts";
 import { type WalFolder, walFolder } from "./wal-folder.ts";
 
@@ -44,6 +46,8 @@ export interface ServerControl {
   /** Null without pg_ctl, which alone says where the data directory is. */
   readonly wal: WalFolder | null;
   readonly standbySignal: StandbySignal | null;
+  readonly files: DataFiles | null;
+  readonly rewind: Rewind | null;
 }
 
 /** Null where the topology file gives no way at all. */
@@ -67,6 +71,8 @@ export function createControl(wish: ControlWish): ServerControl | null {
     },
     wal: pgCtl === null ? null : walFolder(pgCtl.data),
     standbySignal: pgCtl === null ? null : standbySignal(pgCtl.data),
+    files: pgCtl === null ? null : dataFiles(pgCtl),
+    rewind: pgCtl === null ? null : rewind(pgCtl),
   };
 }
 

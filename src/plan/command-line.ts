@@ -75,9 +75,10 @@ function stepOptions(step: Step): readonly string[] {
     case "repoint":
       return ["--to", step.to, ...untilOptions[step.until]];
     case "demote":
-    case "rejoin":
     case "heal":
       return ["--to", step.to];
+    case "rejoin":
+      return ["--to", step.to, ...(step.acceptDataLoss === true ? ["--accept-data-loss"] : [])];
     case "drop-slot":
       return ["--slot", step.slot];
     case "fence":

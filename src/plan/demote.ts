@@ -2,11 +2,9 @@
 
 import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
-import { reachedNode } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkBelongs, checkReachable, checkReplay, checkRights, checkSettings } from "./checks.ts";
 import type { Decision } from "./plan.ts";
-import { checkAncestry } from "./repoint.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
 export function checkPrimary(node: ReachedNode): Finding[] {
@@ -137,32 +135,3 @@ export function planReinstate(topology: Topology, request: { readonly node: stri
     noReturn: "reinstate",
   });
 }
-
-export function planRejoin(
-  topology: Topology,
-  request: { readonly node: string; readonly to: string },
-): Decision {
-  const node = observationOf(topology, request.node);
-  const to = reachedNode(topology, request.to);
-  if (to === null) {
-    return refuseOn(checkReachable(observationOf(topology, request.to))) ?? none;
-  }
-  const refusal = refuseOn([
-    ...checkBelongs(topology, to),
-    ...checkControl(node),
-    ...checkRights(to, "slots"),
-    ...(node.reachable
-      ? [...checkBelongs(topology, node), ...checkAncestry(topology, node, to)]
-      : []),
-  ]);
-  if (refusal !== null) return refusal;
-  const step = { verb: "rejoin", node: node.name, to: to.name } as const;
-  return decidePlan("rejoin", topology, {
-    stages: stage(`bring ${node.name} back as a standby`, [
-      planned(topology, step, { required: true }),
-    ]),
-    noReturn: "rejoin",
-  });
-}
-
-const none: Decision = { kind: "already", findings: [] };

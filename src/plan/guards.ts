@@ -1,6 +1,6 @@
 // What keeps every verb that changes servers from beginning, whatever it wants: another program that manages the cluster,
 // and a fork in which nothing decides whose line is the cluster's. What takes marks back is kept from by neither, and
-// stopping a server not by a fork: that is how it ends.
+// neither stopping a server nor bringing one back by a fork: that is how it ends.
 
 import { formatAcceptedTimeline } from "../topology/accepted.ts";
 import type { Finding } from "../topology/finding.ts";
@@ -26,7 +26,7 @@ const takesBack: ReadonlySet<string> = new Set(["unquiesce", "undo"]);
 export function checkGuards(topology: Topology, change: GuardedChange): readonly Finding[] {
   if (takesBack.has(change.verb)) return [];
   const managed = change.overrideManager ? [] : checkManagers(topology);
-  if (change.verb === "stop") return managed;
+  if (change.verb === "stop" || change.verb === "rejoin") return managed;
   const unusable = checkAccepted(topology);
   return [...managed, ...(unusable.length > 0 ? unusable : checkFork(topology))];
 }
@@ -71,7 +71,7 @@ function describeStart(node: ReachedNode, timeline: number): readonly string[] {
   return [`${node.name}'s began at ${at}`];
 }
 
-function checkFork(topology: Topology): readonly Finding[] {
+export function checkFork(topology: Topology): readonly Finding[] {
   const fork = findUndecidedFork(topology);
   if (fork === null) return [];
   const code = fork.leaders.length > 1 ? "several-primaries" : "timeline-fork";

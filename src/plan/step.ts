@@ -65,6 +65,8 @@ export interface RejoinStep {
   readonly verb: "rejoin";
   readonly node: string;
   readonly to: string;
+  /** What it has that exists nowhere else is given up, but for a copy of its WAL. */
+  readonly acceptDataLoss?: true;
 }
 
 /** Stop a server through its `control`. */

@@ -323,7 +323,7 @@ export async function unfence(
   return acted;
 }
 
-async function giveBackSettings(session: Session, mark: FenceMark | null): Promise<Acted> {
+export async function giveBackSettings(session: Session, mark: FenceMark | null): Promise<Acted> {
   const wanted = [
     ["default_transaction_read_only", mark?.readOnly],
     ["synchronous_standby_names", mark?.synchronous],

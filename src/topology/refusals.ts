@@ -101,5 +101,11 @@ export const refusalCatalogue = {
     "A step reached its goal, but what should have been tidied up after it was not: a mark or a slot of remaster may be left.",
   "slot-left":
     "A slot that remaster made for a standby, and that nobody is to use any more, stays where it could not be dropped. It holds WAL there until it is.",
+  "diverged-wal":
+    "A former primary has WAL behind the switchpoint that belongs to transactions and is on no line of the node that leads: it exists nowhere else. The message says from where to where, and how much. `rejoin --accept-data-loss` takes it back with pg_rewind, and keeps a copy of it beside the data directory. What the server wrote by itself, such as checkpoints, is nobody's loss.",
+  "base-backup-needed":
+    "The node cannot be brought back as it is, and pg_rewind cannot take it back: the program is not there, or the server kept no account of changed pages (data checksums, wal_log_hints). A new base backup of the node that leads takes its place.",
+  "history-unclear":
+    "Whether all that the node has is part of the new primary's history could not be proven from its data directory; the message says why.",
   "step-failed": "A best-effort step failed; the message gives the reason.",
 } as const satisfies Record<string, string>;

@@ -36,6 +36,14 @@ export const changingFunctions: readonly string[] = [
   "pg_wal_replay_resume()",
 ];
 
+/** Functions by which pg_rewind reads the files of the server that it takes a node back to. */
+export const rewindFunctions: readonly string[] = [
+  "pg_ls_dir(text, boolean, boolean)",
+  "pg_stat_file(text, boolean)",
+  "pg_read_binary_file(text)",
+  "pg_read_binary_file(text, bigint, bigint, boolean)",
+];
+
 /** Whether a role that is no superuser can be given all that the verbs need. */
 export function canGrantParameters(major: number): boolean {
   return major >= 15;
@@ -49,7 +57,7 @@ export function rightsOn(major: number): Rights {
     functions: [
       ...changingFunctions,
       // Where the signal files are, and what the configuration files say: a superuser's alone otherwise.
-      "pg_stat_file(text, boolean)",
+      ...rewindFunctions,
       "pg_show_all_file_settings()",
       ...(major >= 16 ? ["pg_log_standby_snapshot()"] : []),
     ],

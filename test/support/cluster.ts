@@ -47,6 +47,8 @@ export interface TestClusterOptions {
   /** Standby to its upstream, where that is not n1: `{ n4: "n2" }`. */
   readonly cascade?: Readonly<Record<string, string>>;
   readonly notPromotable?: readonly string[];
+  /** Server programs of this machine, in place of those from npm. */
+  readonly bindir?: string;
 }
 
 export interface TestServer {
@@ -95,6 +97,7 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
     major: options.major,
     standbys: options.standbys ?? 3,
     resolveFrom: [serverPackage(options.major)],
+    ...(options.bindir === undefined ? {} : { bindir: options.bindir }),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.cascade === undefined ? {} : { cascade: options.cascade }),
     ...(options.notPromotable === undefined ? {} : { notPromotable: options.notPromotable }),
