@@ -14,6 +14,7 @@ import { findLogEnd, type LogEnd } from "../wal/log-end.ts";
 import { formatLsn, type Lsn, lsn, maxLsn } from "../wal/lsn.ts";
 import { readPageHeader } from "../wal/page.ts";
 import { formatPosition, type Position } from "../wal/position.ts";
+import { recordStart } from "../wal/record.ts";
 import { formatSegmentName, segmentStart } from "../wal/segment.ts";
 import {
   forkOfHistories,
@@ -96,6 +97,8 @@ async function judge(files: DataFiles, own: ControlFile, to: ReachedNode): Promi
   return judgeForked(files, own, { timeline: fork.timeline, lsn: fork.lsn });
 }
 
+// At the end of a page a position may be told before or behind the header of the next one: both are the same end.
+
 /** Who leads on the timeline on which the other one led as well wrote over it: nothing tells the two apart. */
 async function judgeSame(files: DataFiles, own: ControlFile, to: ReachedNode): Promise<FormerLine> {
   const { received } = to;
@@ -105,8 +108,9 @@ async function judgeSame(files: DataFiles, own: ControlFile, to: ReachedNode): P
   }
   // A checkpoint that the other one has is no proof of what follows: the log is.
   const last = await walk(files, own, { timeline: own.timeline, lsn: own.checkpoint });
-  const end = last === null ? own.replayed : (maxLsn(last.end, own.replayed) ?? own.replayed);
-  if (last !== null && end <= received.lsn) return { kind: "part", torn: null };
+  const end = last === null ? own.replayed : maxLsn(last.end, own.replayed);
+  if (last !== null && end <= recordStart(received.lsn, own.layout))
+    return { kind: "part", torn: null };
   const at = formatPosition({ timeline: own.timeline, lsn: end });
   return unknown(`it ends at ${at}, and ${to.name} is at ${formatPosition(received)}`);
 }
@@ -117,7 +121,10 @@ async function judgeForked(
   switchpoint: Position,
 ): Promise<FormerLine> {
   const isElsewhere = own.timeline !== switchpoint.timeline;
-  const isPast = isElsewhere || own.checkpoint >= switchpoint.lsn || own.replayed > switchpoint.lsn;
+  const isPast =
+    isElsewhere ||
+    own.checkpoint >= switchpoint.lsn ||
+    own.replayed > recordStart(switchpoint.lsn, own.layout);
   const beyond = isElsewhere ? null : await walk(files, own, switchpoint);
   if (!isPast && beyond === null) {
     return { kind: "part", torn: await findTorn(files, own, switchpoint) };
@@ -125,7 +132,7 @@ async function judgeForked(
   const { timeline } = own;
   const rest = beyond ?? (await walk(files, own, { timeline, lsn: own.checkpoint }));
   const known = maxLsn(maxLsn(own.checkpoint, own.replayed), switchpoint.lsn);
-  const end = rest?.end ?? known ?? switchpoint.lsn;
+  const end = rest?.end ?? known;
   // What was not read counts as somebody's.
   const foreign =
     beyond === null ? switchpoint : at(switchpoint.timeline, beyond.foreign ?? beyond.unread);

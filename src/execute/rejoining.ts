@@ -26,6 +26,7 @@ import { filesToSetAside } from "../wal/torn-tail.ts";
 import { mustFinish } from "./acting.ts";
 import { controlOf, forgetDemotion, untilStopped } from "./demotion.ts";
 import { examineFormer } from "./former.ts";
+import { dropFormerSlots } from "./former-slots.ts";
 import { limitWorld } from "./limits.ts";
 import type { Memory } from "./memory.ts";
 import { NotDone, type Performer, Unfinished } from "./performer.ts";
@@ -225,10 +226,13 @@ export function createRejoinPerformer(
 
     async act(step, world) {
       const run = { world, memory, repoint };
-      const isPrepared = memory.stopping.has(step.node) && memory.fenced.has(step.node);
-      if (isPrepared) await startPrepared(step, run);
-      else if ((await lookAt(step, world)).standby === null) await bringBack(step, run);
+      if (memory.stopping.has(step.node) && memory.fenced.has(step.node)) {
+        await startPrepared(step, run);
+        return follow(step, run);
+      }
+      if ((await lookAt(step, world)).standby === null) await bringBack(step, run);
       await follow(step, run);
+      await dropFormerSlots(step.node, world);
     },
 
     async settle({ node, to }, world) {

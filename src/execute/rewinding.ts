@@ -4,9 +4,9 @@
 // pg_rewind brings the source's configuration files: the node's own are put back, whatever came of it.
 
 import type { ServerControl } from "../host/control.ts";
-import type { Kept, Rewind, RewindSource } from "../host/rewind.ts";
+import type { Kept, Rewind } from "../host/rewind.ts";
 import type { RejoinStep } from "../plan/step.ts";
-import { wayIn } from "../postgres/rewind-source.ts";
+import { type WayIn, wayIn } from "../postgres/rewind-source.ts";
 import type { Diverged, FormerNode } from "../topology/former.ts";
 import { formatPosition } from "../wal/position.ts";
 import { parseSegmentName, segmentStart } from "../wal/segment.ts";
@@ -36,10 +36,11 @@ export async function rewindNode(wish: RewindWish): Promise<void> {
   if (lackingRights.length > 0) {
     throw new NotDone(`the role lacks on ${step.to}: ${lackingRights.join("; ")}`);
   }
-  const source = await wayIn(nodeConfig(world, step.to).conninfo);
-  if (typeof source === "string") throw new NotDone(source);
-  const kept = await prepareRewind(wish, { rewind, source, names: await wal.list() });
+  const way = await wayIn(nodeConfig(world, step.to).conninfo);
+  if (typeof way === "string") throw new NotDone(way);
+  const kept = await prepareRewind(wish, { rewind, way, names: await wal.list() });
   if (kept === null) return;
+  const source = { ...way, keptIn: kept.directory };
   const failed = await rewind.run(source).then(() => null, words);
   const own = await rewind.putBackConfiguration().then(() => null, words);
   if (failed !== null) {
@@ -58,11 +59,11 @@ async function prepareRewind(
   { step, former, world }: RewindWish,
   means: {
     readonly rewind: Rewind;
-    readonly source: RewindSource;
+    readonly way: WayIn;
     readonly names: readonly string[];
   },
 ): Promise<Kept | null> {
-  const { rewind, source, names } = means;
+  const { rewind, way, names } = means;
   try {
     const upstream = await world.session(step.to);
     const limit = { timeoutMs: Math.max(1, world.remainingMs()) };
@@ -75,10 +76,11 @@ async function prepareRewind(
     const kept = await rewind.keep({ label: labelOf(former.line), files });
     if (!former.clean)
       await rewind.recover({ timeoutMs: world.remainingMs(), signal: world.signal });
+    const source = { ...way, keptIn: kept.directory };
     return (await rewind.tryOut(source, { timeoutMs: world.remainingMs() })) ? kept : null;
   } catch (error) {
     throw new NotDone(
-      `${step.node} cannot be taken back by pg_rewind, and is left as it is: ${words(error)}`,
+      `${step.node} cannot be taken back by pg_rewind, and was not changed: ${words(error)}; where it lacks WAL, it needs a new base backup`,
       { cause: error },
     );
   }

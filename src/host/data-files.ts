@@ -10,7 +10,7 @@ import { livenessOf, openDataDirectory } from "./data-directory.ts";
 
 /** Every function throws ControlError where its goal is not reached. */
 export interface DataFiles {
-  /** A process works in the directory. */
+  /** A process works in the directory; throws where that is pg_rewind. */
   runs(): Promise<boolean>;
   controlFile(): Promise<Uint8Array>;
   /** The bytes of a WAL segment; null where there is no such file. */
@@ -28,7 +28,12 @@ const walName = /^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/;
 export function dataFiles(pgCtl: { readonly bindir: string; readonly data: string }): DataFiles {
   const { bindir, data } = pgCtl;
   return {
-    runs: async () => (await livenessOf(await openDataDirectory(data))).processes.length > 0,
+    runs: async () => {
+      const { processes } = await livenessOf(await openDataDirectory(data));
+      // Ended half-way it would leave a directory that nobody can start.
+      if (processes.every(({ title }) => !title.includes("pg_rewind"))) return processes.length > 0;
+      throw new ControlError(`pg_rewind works in ${data}: wait until it has ended`);
+    },
     controlFile: async () => {
       const bytes = await readOptional(data, join("global", "pg_control"));
       if (bytes === null) throw new ControlError(`${data} holds no pg_control: no data directory`);

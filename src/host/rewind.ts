@@ -4,11 +4,11 @@
 // itself but not for a dry run (15): nobody can connect to that. A password goes into a file that lives as long as the program.
 
 import { constants } from "node:fs";
-import { access, chown, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { access, chown, lstat, mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { mustSucceed, runAsOwner, runProgram } from "./as-owner.ts";
 import { ControlError } from "./control-error.ts";
+import { standbySignal } from "./standby-signal.ts";
 import { type DataDirectory, livenessOf, openDataDirectory } from "./data-directory.ts";
 
 export interface RewindSource {
@@ -16,6 +16,8 @@ export interface RewindSource {
   readonly conninfo: string;
   /** One line for a password file; null where no password is asked for. */
   readonly passfileLine: string | null;
+  /** The directory that `keep` made. */
+  readonly keptIn: string;
 }
 
 export interface Kept {
@@ -48,11 +50,11 @@ export function rewind(pgCtl: { readonly bindir: string; readonly data: string }
   const program = join(pgCtl.bindir, "pg_rewind");
   const call = async (source: RewindSource, more: readonly string[], deadlineMs: number) => {
     const directory = await stopped(pgCtl.data);
-    await using passfile = await writePassfile(directory, source.passfileLine);
+    await using secret = await writePassfile(directory, source);
     const result = await runProgram(directory, {
       file: program,
       args: ["-D", directory.path, `--source-server=${source.conninfo}`, ...more],
-      environment: passfile.environment,
+      environment: secret.environment,
       deadlineMs,
     });
     return mustSucceed("pg_rewind", result);
@@ -83,22 +85,31 @@ export function rewind(pgCtl: { readonly bindir: string; readonly data: string }
     },
     recover: async (limit) => {
       const directory = await stopped(pgCtl.data);
-      await runAsOwner(directory, "rm", ["-f", join(directory.path, "standby.signal")]);
-      const result = await runProgram(directory, {
-        file: join(pgCtl.bindir, "postgres"),
-        args: ["--single", "-F", "-D", directory.path, "template1"],
-        input: "",
-        deadlineMs: limit.timeoutMs,
-        ...(limit.signal === undefined ? {} : { signal: limit.signal }),
-      });
-      mustSucceed("crash recovery", result);
+      const signal = standbySignal(pgCtl.data);
+      // Single-user mode knows no standby.
+      const isStandby = await signal.isThere();
+      await signal.remove();
+      try {
+        const result = await runProgram(directory, {
+          file: join(pgCtl.bindir, "postgres"),
+          args: ["--single", "-F", "-D", directory.path, "template1"],
+          input: "",
+          deadlineMs: limit.timeoutMs,
+          ...(limit.signal === undefined ? {} : { signal: limit.signal }),
+        });
+        mustSucceed("crash recovery", result);
+      } finally {
+        if (isStandby) await signal.put();
+      }
     },
     tryOut: async (source, { timeoutMs }) => {
       const { output } = await call(source, ["--dry-run"], timeoutMs);
       return !/no rewind required/.test(output);
     },
     // It leaves standby.signal, so that at no moment a start would be that of a primary.
-    run: async (source) => void (await call(source, ["--write-recovery-conf"], wholeDayMs)),
+    run: async (source) => {
+      await call(source, ["--write-recovery-conf"], wholeDayMs);
+    },
     putBackConfiguration: async () => putBack(await stopped(pgCtl.data)),
   };
 }
@@ -134,6 +145,7 @@ const serversOwn =
   /^(PG_VERSION|base|global|pg_(commit_ts|dynshmem|logical|multixact|notify|replslot|serial|snapshots|stat|stat_tmp|subtrans|tblspc|twophase|wal|xact)|postmaster\.(pid|opts)|(backup_label|tablespace_map)(\.old)?|backup_manifest|(standby|recovery)\.(signal|done)|current_logfiles|log|pg_log)$/;
 
 const configuration = "configuration";
+const passfile = "passfile";
 
 /** Under its name only once it is whole. One that is there was taken before pg_rewind ran: it is the node's own. */
 const keepScript = `kept=$1; shift; [ -d "$kept/${configuration}" ] && exit 0
@@ -156,30 +168,29 @@ async function putBack(directory: DataDirectory): Promise<void> {
   const places = (await readdir(parent)).filter((name) => name.startsWith(prefix));
   for (const place of places) {
     const kept = join(parent, place, configuration);
+    await runAsOwner(directory, "rm", ["-f", join(parent, place, passfile)]);
     const names = await readdir(kept).catch(() => []);
     if (names.length === 0) continue;
     await runAsOwner(directory, "/bin/sh", ["-c", putBackScript, "sh", kept, directory.path]);
   }
 }
 
-/** A password file that only the owner reads, for as long as it is used. */
+/** A password file that only the owner reads, for as long as it is used. Should we die meanwhile, the next one who comes here
+ * clears it away. */
 async function writePassfile(
-  { account }: DataDirectory,
-  line: string | null,
+  directory: DataDirectory,
+  { passfileLine, keptIn }: RewindSource,
 ): Promise<AsyncDisposable & { readonly environment: Readonly<Record<string, string>> }> {
-  if (line === null) return { environment: {}, [Symbol.asyncDispose]: () => Promise.resolve() };
-  const directory = await mkdtemp(join(tmpdir(), "remaster-"));
-  const remove = () => rm(directory, { recursive: true, force: true });
-  try {
-    const file = join(directory, "passfile");
-    await writeFile(file, `${line}\n`, { mode: 0o600, flag: "wx" });
-    if (account !== null) {
-      await chown(file, account.uid, account.gid);
-      await chown(directory, account.uid, account.gid);
-    }
-    return { environment: { PGPASSFILE: file }, [Symbol.asyncDispose]: remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  const file = join(keptIn, passfile);
+  const remove = async (): Promise<void> => {
+    await runAsOwner(directory, "rm", ["-f", file]);
+  };
+  if (passfileLine === null) return { environment: {}, [Symbol.asyncDispose]: remove };
+  const args = ["-c", `umask 077 && cat > "$1"`, "sh", file];
+  const input = `${passfileLine}\n`;
+  mustSucceed(
+    "writing a password file",
+    await runProgram(directory, { file: "/bin/sh", args, input }),
+  );
+  return { environment: { PGPASSFILE: file }, [Symbol.asyncDispose]: remove };
 }
