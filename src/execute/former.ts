@@ -1,7 +1,7 @@
 // Reads off the data directory of a former primary whether all that it has is part of the new primary's history. The server is
 // not started for that: its last checkpoint is in pg_control, its log is walked record by record from the switchpoint on, as
-// crash recovery would read it, and a whole record there is WAL that the new primary has not got (15, 18). So what would be
-// lost is known before anything is stopped, and a server that runs is looked at in the same way. Changes nothing.
+// crash recovery would read it, and a whole record there is WAL that the new primary has not got (13 to 18). Started as a standby
+// it would replay what is to be judged. So what would be lost is known before anything is stopped. Changes nothing.
 
 import type { DataFiles } from "../host/data-files.ts";
 import type { ServerControl } from "../host/control.ts";

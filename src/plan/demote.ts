@@ -1,4 +1,4 @@
-// Decides the steps by which a primary hands the lead over and comes back: checkpoint, demote, reinstate, rejoin.
+// Decides the steps by which a primary hands the lead over: checkpoint, demote, reinstate. Its return is rejoin.ts.
 
 import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";

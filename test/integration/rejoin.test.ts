@@ -103,6 +103,18 @@ describe.each(testMajors)("without a rewind, PostgreSQL %d", (major) => {
     expect(settings).toContain("application_name=n1");
   });
 
+  test("one that was demoted, command by command, comes back as it was prepared", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const operator = operatorOf(cluster);
+    await still(cluster);
+    for (const command of ["repoint n3 --to n2", "demote n1 --to n2", "promote n2"]) {
+      const { status, report } = await operator.change(...command.split(" "));
+      expect([command, status, report.summary]).toEqual([command, 0, expect.any(String)]);
+    }
+    await expectComesBack(cluster, operator, []);
+    expect(keptOf(cluster.server("n1"))).toEqual([]);
+  });
+
   test("one that crashed when all was streamed comes back as it is", async () => {
     await using cluster = await startCluster({ major, standbys: 2 });
     const operator = operatorOf(cluster);
@@ -342,6 +354,27 @@ describe.skipIf(rewinders.length === 0).each(found)(
       await n1.start();
       await expectComesBack(cluster, operator, ["--to", "n2"]);
       expect(keptOf(n1).length).toBeGreaterThan(0);
+    });
+
+    test("a second primary that runs with rows of its own goes on until the word is given", async () => {
+      await using cluster = await start();
+      const operator = operatorOf(cluster);
+      const n1 = cluster.server("n1");
+      await still(cluster);
+      await n1.kill();
+      await failOver(operator);
+      await n1.start();
+      await sql(n1, "INSERT INTO rows VALUES (11)");
+      const { status, report } = await operator.change("rejoin", "n1", "--to", "n2");
+      expect([status, alarmsIn(report)]).toEqual([5, ["diverged-wal n1"]]);
+      expect(await sql(n1, countRows)).toEqual(["11"]);
+      const back = await operator.change("rejoin", "n1", "--to", "n2", "--accept-data-loss");
+      expect([back.status, stepsIn(back.report)]).toEqual([
+        0,
+        ["done stop n1", "done rejoin n1 --to n2 --accept-data-loss"],
+      ]);
+      await expectLed(cluster, operator, { by: "n2", timeline: 2, followers });
+      expect(await sql(n1, countRows)).toEqual(["10"]);
     });
 
     test("a fenced one comes back without its fence", async () => {
