@@ -4,7 +4,7 @@
 import { readMarks } from "../conninfo/override.ts";
 import type { StoppedFiles } from "../host/stopped.ts";
 import type { ClusterConfig, Observation, StoppedServer } from "../topology/node.ts";
-import { lsn } from "../wal/lsn.ts";
+import { readControlFile } from "../wal/control-file.ts";
 
 export async function withStopped(
   seen: readonly Observation[],
@@ -21,15 +21,14 @@ export async function withStopped(
   );
 }
 
-function stoppedServer({ standbySignal, settings, end }: StoppedFiles): StoppedServer {
+function stoppedServer({ standbySignal, settings, control }: StoppedFiles): StoppedServer {
   const { repointing } = readMarks(settings.get("primary_conninfo") ?? "");
   const isDemoted = (settings.get("remaster.demoted") ?? "") !== "";
+  const end = readControlFile(control);
+  const wasPrimary = typeof end !== "string" && end.clean && !end.standby;
   return {
     standbySignal,
     demoted: isDemoted ? { to: repointing } : null,
-    shutDownAt:
-      end?.state === "shut down"
-        ? { timeline: end.checkpoint.timeline, lsn: lsn(end.checkpoint.lsn) }
-        : null,
+    shutDownAt: wasPrimary ? { timeline: end.timeline, lsn: end.checkpoint } : null,
   };
 }
