@@ -501,6 +501,78 @@ _remaster_unfence() {
   esac
 }
 
+_remaster_pause() {
+  case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) : ;;
+  esac
+}
+
+_remaster_resume() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --from)
+      _remaster_offer nodes
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to --from -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) : ;;
+  esac
+}
+
 _remaster_stop() {
   case "$1" in
     --accept-timeline)
@@ -922,6 +994,8 @@ _remaster() {
     rejoin) _remaster_rejoin "$previous" "$count" ;;
     fence) _remaster_fence "$previous" "$count" ;;
     unfence) _remaster_unfence "$previous" "$count" ;;
+    pause) _remaster_pause "$previous" "$count" ;;
+    resume) _remaster_resume "$previous" "$count" ;;
     stop) _remaster_stop "$previous" "$count" ;;
     heal) _remaster_heal "$previous" "$count" ;;
     drop-slot) _remaster_drop_slot "$previous" "$count" ;;
@@ -933,7 +1007,7 @@ _remaster() {
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence stop heal drop-slot failover switchover undo lock sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot failover switchover undo lock sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -956,7 +1030,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence stop heal drop-slot failover switchover undo lock sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot failover switchover undo lock sandbox rehearse role completion help
       fi
       ;;
   esac

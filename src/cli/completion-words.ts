@@ -24,6 +24,7 @@ export function offerFor(kind: ValueKind, choices?: readonly string[]): Offer {
       return { from: "directories" };
     case "major":
       return { from: "words", words: majors.map(String) };
+    case "pooler":
     case "position":
     case "timeline":
     case "duration":

@@ -79,6 +79,7 @@ export function createContext(wanted: {
     },
     survey: servers.survey,
     former: servers.former,
+    observePoolers: servers.observePoolers,
     lastSeen: servers.lastSeen,
     lock: async () => {
       progress.waiting("taking the lock of the cluster");

@@ -46,6 +46,25 @@ const nodeKeys: readonly Key[] = [
   },
 ];
 
+const poolerKeys: readonly Key[] = [
+  {
+    name: "dsn",
+    text: "The admin console of a pgbouncer (1.18 or later): a libpq connection string. `dbname` is `pgbouncer` unless it says otherwise. The user has to be one of its admin_users. Of `[connect]` only `user`, `passfile` and `connect_timeout` hold here too; PG* variables and the password file count as for nodes, PGOPTIONS aside.",
+  },
+  {
+    name: "reconfigure",
+    text: "A command that gives the pooler the address of the new primary, by writing pgbouncer.ini, say. It is run with /bin/sh when that node leads, while the clients wait, and has 10 seconds at most; RELOAD and RESUME follow, also where it fails. It may be run more than once. In its environment: REMASTER_CLUSTER, REMASTER_POOLER, REMASTER_PRIMARY with REMASTER_PRIMARY_HOST and REMASTER_PRIMARY_PORT (as in the `dsn` of that node), and REMASTER_OLD_PRIMARY, REMASTER_OLD_PRIMARY_HOST and REMASTER_OLD_PRIMARY_PORT, empty where the old one is not known. Without it RELOAD alone is to do: pgbouncer.ini names an address that moves, or is written by somebody else. Where that is a host name, pgbouncer keeps it for dns_max_ttl.",
+  },
+  {
+    name: "databases",
+    text: "The databases of the pooler that lead to this cluster, as it calls them: only these are paused. Default: all of it.",
+  },
+  {
+    name: "pause_timeout",
+    text: "How many seconds a pause waits for the transactions that are under way, while all others wait for it. When it is not reached the pooler is resumed and the switchover undone. Default: 5.",
+  },
+];
+
 const example: readonly string[] = [
   'cluster = "orders"',
   "",
@@ -67,6 +86,10 @@ const example: readonly string[] = [
   'replication = "host=10.9.0.3"',
   'control.start = "ssh n3 sudo systemctl start postgresql@17-main"',
   'control.stop = "ssh n3 sudo systemctl stop postgresql@17-main"',
+  "",
+  "[poolers.bouncer]",
+  'dsn = "host=10.0.1.1 port=6432 user=remaster"',
+  'reconfigure = "ssh bouncer /usr/local/bin/point-pgbouncer-at $REMASTER_PRIMARY_HOST"',
 ];
 
 export function tomlPage(version: string): string {
@@ -80,13 +103,18 @@ export function tomlPage(version: string): string {
       paragraphs([
         "A TOML file that names the servers of one cluster. Who is the primary does not stand in it: that is read from the servers.",
         "It is looked for as `--config`, REMASTER_CONFIG, ./remaster.toml, then in $XDG_CONFIG_HOME/remaster and /etc/remaster: NAME.toml with `--cluster` NAME, or the only file there without it.",
-        "An unknown key is an error. Names of clusters and nodes are letters, digits, dots, underscores and hyphens, and begin with a letter or a digit.",
+        "An unknown key is an error. Names of clusters, nodes and poolers are letters, digits, dots, underscores and hyphens, and begin with a letter or a digit.",
       ]),
     ),
     ...section("KEYS", [
       ...keys([...topKeys, ...connectKeys]),
       `.SS ${roffText("Of each node, [nodes.NAME]")}`,
       ...keys(nodeKeys),
+      `.SS ${roffText("Of each pooler, [poolers.NAME]")}`,
+      ...paragraphs([
+        "A switchover pauses the poolers right before the writes end, and resumes them once the new primary leads, so that their clients see one slow transaction and no error. A failover gives them the new address.",
+      ]),
+      ...keys(poolerKeys),
     ]),
     ...section("EXAMPLE", verbatim(example)),
     ...section("SEE ALSO", [`${bold("remaster")}(1)`]),

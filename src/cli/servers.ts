@@ -9,6 +9,7 @@ import type { Journal } from "../execute/journal.ts";
 import type { ProgressEvent } from "../execute/run.ts";
 import type { Report } from "../plan/report.ts";
 import type { ClusterLock } from "../postgres/cluster-lock.ts";
+import type { Poolers } from "../postgres/poolers.ts";
 import type { Sessions } from "../postgres/sessions.ts";
 import type { ClusterConfig } from "../topology/node.ts";
 import type { Deadline } from "./deadline.ts";
@@ -36,7 +37,15 @@ export interface ServersWish {
 export interface Servers
   extends Pick<
     Context,
-    "cluster" | "observe" | "survey" | "former" | "lastSeen" | "lock" | "runLocked" | "execute"
+    | "cluster"
+    | "observe"
+    | "survey"
+    | "former"
+    | "observePoolers"
+    | "lastSeen"
+    | "lock"
+    | "runLocked"
+    | "execute"
   > {
   /** What the verb reports in the end: the journal's last line, where one is kept. */
   readonly conclude: (report: Report) => void;
@@ -53,6 +62,7 @@ export function createServers(wish: ServersWish): Servers {
   const { edge, deadline } = wish;
   let config: Promise<ClusterConfig> | null = null;
   let sessions: Sessions | null = null;
+  let poolers: Poolers | null = null;
   let journal: Journal | null = null;
   let locking: { readonly lock: ClusterLock; readonly token: string } | null = null;
 
@@ -70,6 +80,14 @@ export function createServers(wish: ServersWish): Servers {
     const lock = locking?.lock ?? null;
     sessions ??= new Open({ config: loaded, timeoutMs: lookMs, now: () => edge.now(), lock });
     return sessions;
+  };
+  const openPoolers = async (): Promise<Poolers> => {
+    const [{ Poolers: Open }, { poolers: configs = [] }] = await Promise.all([
+      import("../postgres/poolers.ts"),
+      cluster(),
+    ]);
+    poolers ??= new Open(configs, lookMs);
+    return poolers;
   };
   const recollection = createRecollection({
     directory: journalDirectory(edge.env),
@@ -107,6 +125,11 @@ export function createServers(wish: ServersWish): Servers {
       const control = node?.control == null ? null : createControl(node.control);
       if (node === undefined || control === null) return null;
       return examineFormer({ node, control, to, session: await open.session(to.name) });
+    },
+    observePoolers: async () => {
+      if ((await cluster()).poolers === undefined) return [];
+      const open = await openPoolers();
+      return open.observe(edge.state.changing ? null : edge.interrupt);
     },
     lastSeen: () => recollection.recall(),
     lock: async () => {
@@ -151,6 +174,7 @@ export function createServers(wish: ServersWish): Servers {
       return executePlan(plan, {
         config: loaded,
         sessions: open,
+        poolers: await openPoolers(),
         lock,
         journal,
         invocation: { verb: plan.verb, ...invocationOf(wish.argv, loaded.name) },
@@ -167,7 +191,12 @@ export function createServers(wish: ServersWish): Servers {
       journal?.write({ event: "reported", outcome, exitCode, summary });
     },
     close: async () => {
-      await Promise.all([recollection.keep(), sessions?.close(), journal?.close()]);
+      await Promise.all([
+        recollection.keep(),
+        sessions?.close(),
+        poolers?.close(),
+        journal?.close(),
+      ]);
     },
   };
 

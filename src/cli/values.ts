@@ -18,6 +18,7 @@ const anyName: KindRule["holds"] = (text) => text.length > 0;
 
 const rules: Readonly<Record<ValueKind, KindRule>> = {
   node: { holds: anyName, noun: "a node name", hint: "the topology file names the nodes" },
+  pooler: { holds: anyName, noun: "a pooler name", hint: "the topology file names the poolers" },
   file: { holds: anyName, noun: "a file name", hint: "give a path" },
   directory: { holds: anyName, noun: "a directory", hint: "give a path" },
   position: {

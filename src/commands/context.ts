@@ -9,6 +9,7 @@ import type { Finding } from "../topology/finding.ts";
 import type { FormerNode } from "../topology/former.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
 import type { ClusterConfig, Observation, ReachedNode } from "../topology/node.ts";
+import type { PoolerState } from "../topology/pooler.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import type { SandboxApi } from "./sandbox-api.ts";
 
@@ -80,6 +81,8 @@ export interface Context {
   /** What the node's data directory holds, against the history of the one that it is to follow; null where the topology file
    * does not say where it is. */
   former(node: string, to: ReachedNode): Promise<FormerNode | null>;
+  /** All poolers of the topology file at once; their consoles stay open for the run. */
+  observePoolers(): Promise<readonly PoolerState[]>;
   /** What was seen of the cluster before, this run's looks at all nodes included; null where nothing was. */
   lastSeen(): Promise<LastSeen | null>;
   /** Takes the lock of the cluster on every node that lets us in, or nowhere; it is held until the run ends. */

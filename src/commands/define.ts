@@ -7,6 +7,7 @@ import type { Context } from "./context.ts";
 /** What a value names, for completion and for checking. */
 export type ValueKind =
   | "node"
+  | "pooler"
   | "file"
   | "directory"
   | "position"

@@ -2,6 +2,7 @@
 
 import { DeclinedError } from "../errors.ts";
 import { planFailover } from "../plan/failover.ts";
+import { withMovedPoolers } from "../plan/poolers.ts";
 import { mayLose } from "../plan/loss.ts";
 import type { Decision, Plan } from "../plan/plan.ts";
 import type { Report } from "../plan/report.ts";
@@ -12,6 +13,7 @@ import type { Context } from "./context.ts";
 import { describeLead, findShortfall } from "./led.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { checkNodeNames } from "./nodes.ts";
+import { heldAgainstPoolers } from "./poolers.ts";
 import { patienceMs, patienceOption } from "./patience.ts";
 
 export const failover: VerbDefinition = {
@@ -179,13 +181,14 @@ async function runFailover(input: Input, context: Context): Promise<Report> {
       const plan = (look: Topology): Decision =>
         planFailover(look, { ...request, ...words, lastSeen });
       const decision = await decide(topology, context, plan);
-      if (!(await askForWord(decision, context, words))) return decision;
-      return decide(topology, context, plan);
+      const again = await askForWord(decision, context, words);
+      const made = again ? await decide(topology, context, plan) : decision;
+      return withMovedPoolers(made, topology, await context.observePoolers());
     },
     holds: describeLead,
     word: (topology: Topology) => topology.primaries[0] ?? null,
     question,
     shortfall: (before: Topology, after: Topology) => findShortfall(before, after),
   };
-  return runChange(change, context);
+  return heldAgainstPoolers(await runChange(change, context), context);
 }

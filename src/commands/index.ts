@@ -45,6 +45,8 @@ export const verbs: readonly VerbEntry[] = [
   { name: "rejoin", group: "change", load: async () => (await import("./rejoin.ts")).rejoin },
   { name: "fence", group: "change", load: async () => (await import("./fence.ts")).fence },
   { name: "unfence", group: "change", load: async () => (await import("./fence.ts")).unfence },
+  { name: "pause", group: "change", load: async () => (await import("./poolers.ts")).pause },
+  { name: "resume", group: "change", load: async () => (await import("./poolers.ts")).resume },
   { name: "stop", group: "change", load: async () => (await import("./stop.ts")).stop },
   { name: "heal", group: "change", load: async () => (await import("./heal.ts")).heal },
   {

@@ -1,6 +1,7 @@
 // `remaster status`: the cluster as it is now. Changes nothing, and says what it could not know.
 
 import { checkNothingPending } from "../plan/pending.ts";
+import { tellOfPoolers } from "../plan/poolers.ts";
 import type { Report } from "../plan/report.ts";
 import { counted } from "../topology/counted.ts";
 import type { Topology } from "../topology/topology.ts";
@@ -45,8 +46,15 @@ function summarize(topology: Topology, problems: number): string {
 }
 
 async function runStatus(_input: Input, context: Context): Promise<Report> {
-  const topology = await observeTopology(context);
-  const findings = [...topology.findings, ...checkNothingPending(topology, null)];
+  const [topology, poolers] = await Promise.all([
+    observeTopology(context),
+    context.observePoolers(),
+  ]);
+  const findings = [
+    ...topology.findings,
+    ...checkNothingPending(topology, null),
+    ...tellOfPoolers(poolers),
+  ];
   const problems = findings.filter((finding) => finding.severity === "problem").length;
   const anyone = [...topology.nodes.values()].some((node) => node.reachable);
   const seen = problems === 0 ? "done" : "no";

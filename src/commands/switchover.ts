@@ -1,5 +1,6 @@
 // `remaster switchover`: change the primary while all nodes are alive.
 
+import { withPoolers } from "../plan/poolers.ts";
 import { planSwitchover } from "../plan/switchover.ts";
 import { soleLeader } from "../plan/switchover-finishing.ts";
 import type { Report } from "../plan/report.ts";
@@ -11,6 +12,7 @@ import { type Input, optionSet, optionText, type VerbDefinition } from "./define
 import { namesIn } from "./fence.ts";
 import { describeLead, findShortfall } from "./led.ts";
 import { checkNodeNames } from "./nodes.ts";
+import { heldAgainstPoolers } from "./poolers.ts";
 
 export const switchover: VerbDefinition = {
   name: "switchover",
@@ -87,7 +89,8 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
     verb: "switchover",
     decide: async (topology: Topology) => {
       const survey = await surveyPrimary(topology, context, spare);
-      return planSwitchover(topology, { to, fit, accepted, spare, survey });
+      const decision = planSwitchover(topology, { to, fit, accepted, spare, survey });
+      return withPoolers(decision, topology, await context.observePoolers());
     },
     holds: describeLead,
     shortfall: (before: Topology, after: Topology) =>
@@ -95,5 +98,5 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
     word: (topology: Topology) => soleLeader(topology)?.name ?? null,
     question: () => "hand the lead over? the promotion cannot be taken back",
   };
-  return runChange(change, context);
+  return heldAgainstPoolers(await runChange(change, context), context);
 }

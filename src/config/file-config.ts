@@ -8,6 +8,7 @@ import { nearestWord } from "../conninfo/nearest.ts";
 import { parseConninfo } from "../conninfo/parse.ts";
 import { ConfigError } from "../errors.ts";
 import type { Control } from "../topology/node.ts";
+import type { PoolerConfig } from "../topology/pooler.ts";
 import type { TopologyFile } from "./find-file.ts";
 import {
   complaint,
@@ -18,6 +19,7 @@ import {
   type Table,
   tableAt,
   textAt,
+  textsAt,
   wordAt,
 } from "./table.ts";
 
@@ -31,10 +33,16 @@ export interface FileNode {
   readonly control: Control | null;
 }
 
+/** A pooler, before the environment and services are looked at. */
+export interface FilePooler extends Omit<PoolerConfig, "conninfo"> {
+  readonly dsn: Conninfo;
+}
+
 export interface FileConfig {
   readonly cluster: string;
   readonly connect: Conninfo;
   readonly nodes: readonly FileNode[];
+  readonly poolers: readonly FilePooler[];
 }
 
 /** Safe in file names, on command lines and in messages. */
@@ -45,7 +53,7 @@ export type TomlParser = (text: string) => Readonly<Record<string, unknown>>;
 
 export function readFileConfig(file: TopologyFile, parseToml: TomlParser): FileConfig {
   const document: Table = { file: file.path, path: "", values: parseDocument(file, parseToml) };
-  rejectUnknown(document, ["cluster", "connect", "nodes"]);
+  rejectUnknown(document, ["cluster", "connect", "nodes", "poolers"]);
   const cluster = textAt(document, "cluster");
   if (cluster === null) {
     throw complaint(document, "cluster is missing", 'begin the file with cluster = "NAME"');
@@ -58,7 +66,12 @@ export function readFileConfig(file: TopologyFile, parseToml: TomlParser): FileC
   if (nodes === null || names.length === 0) {
     throw complaint(document, "no nodes", "add a [nodes.NAME] table with a dsn for each server");
   }
-  return { cluster, connect, nodes: names.map((name) => readNode(nodes, name, secrets)) };
+  return {
+    cluster,
+    connect,
+    nodes: names.map((name) => readNode(nodes, name, secrets)),
+    poolers: readPoolers(tableAt(document, "poolers"), names, secrets),
+  };
 }
 
 function parseDocument(
@@ -115,6 +128,11 @@ function checkSecret(table: Table, keyword: string, secrets: Secrets, where = ""
   );
 }
 
+function checkSecretsIn(dsn: Conninfo, table: Table, secrets: Secrets): void {
+  for (const keyword of Object.keys(dsn))
+    checkSecret(table, keyword, secrets, pathOf(table, "dsn"));
+}
+
 function readNode(nodes: Table, name: string, secrets: Secrets): FileNode {
   checkName(nodes, name, name);
   const table = tableAt(nodes, name);
@@ -124,8 +142,7 @@ function readNode(nodes: Table, name: string, secrets: Secrets): FileNode {
   if (dsn === null) {
     throw complaint(table, `node ${name} has no dsn`, 'add dsn = "host=... port=..."');
   }
-  for (const keyword of Object.keys(dsn))
-    checkSecret(table, keyword, secrets, pathOf(table, "dsn"));
+  checkSecretsIn(dsn, table, secrets);
   return {
     name,
     dsn,
@@ -194,4 +211,52 @@ function directoryAt(table: Table, key: string): string {
   if (path === null) throw complaint(table, `${pathOf(table, key)} is missing`);
   if (path.startsWith("/")) return path;
   throw complaint(table, `${pathOf(table, key)} must be an absolute path`);
+}
+
+/** Their names stand where a node's may stand, so no name is both. */
+function readPoolers(
+  poolers: Table | null,
+  nodes: readonly string[],
+  secrets: Secrets,
+): readonly FilePooler[] {
+  if (poolers === null) return [];
+  return Object.keys(poolers.values).map((name) => {
+    if (nodes.includes(name)) throw complaint(poolers, `${name} is a node and a pooler`);
+    return readPooler(poolers, name, secrets);
+  });
+}
+
+function readPooler(poolers: Table, name: string, secrets: Secrets): FilePooler {
+  checkName(poolers, name, name);
+  const table = tableAt(poolers, name);
+  if (table === null) throw complaint(poolers, `${pathOf(poolers, name)} must be a table`);
+  rejectUnknown(table, ["dsn", "reconfigure", "databases", "pause_timeout"]);
+  const dsn = conninfoAt(table, "dsn");
+  if (dsn === null) {
+    const hint = 'add dsn = "host=... port=6432", of its admin console';
+    throw complaint(table, `pooler ${name} has no dsn`, hint);
+  }
+  checkSecretsIn(dsn, table, secrets);
+  const seconds = integerAt(table, "pause_timeout") ?? 5;
+  if (seconds < 1 || seconds > 3600) {
+    throw complaint(table, `${pathOf(table, "pause_timeout")} must be 1 to 3600, in seconds`);
+  }
+  return {
+    name,
+    dsn,
+    reconfigure: commandAt(table, "reconfigure"),
+    databases: databasesAt(table),
+    pauseTimeoutMs: seconds * 1000,
+  };
+}
+
+/** The console takes names of up to 63 bytes, and its own database cannot be paused. */
+function databasesAt(table: Table): readonly string[] {
+  const names = textsAt(table, "databases");
+  if (names === null) return [];
+  const where = pathOf(table, "databases");
+  if (names.length === 0) throw complaint(table, `${where} is empty`, "leave it out for all");
+  const wrong = names.find((name) => name === "pgbouncer" || !/^[\x21-\x7e]{1,60}$/.test(name));
+  if (wrong !== undefined) throw complaint(table, `${where}: "${wrong}" cannot be paused`);
+  return names;
 }

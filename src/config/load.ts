@@ -7,7 +7,8 @@ import { isSecretKeyword } from "../conninfo/keywords.ts";
 import { parseConninfo } from "../conninfo/parse.ts";
 import { ConfigError, UsageError } from "../errors.ts";
 import type { ClusterConfig, NodeConfig } from "../topology/node.ts";
-import { type FileConfig, type FileNode, readFileConfig } from "./file-config.ts";
+import type { PoolerConfig } from "../topology/pooler.ts";
+import { type FileConfig, type FileNode, type FilePooler, readFileConfig } from "./file-config.ts";
 import { findTopologyFile, type Surroundings } from "./find-file.ts";
 import { completeConninfo } from "./layers.ts";
 
@@ -47,7 +48,41 @@ async function loadFile(wish: ClusterWish): Promise<ClusterConfig> {
     nodes.push(await completeNode(node, config, { file: file.path, around: wish }));
   }
   rejectSamePlace(nodes, file.path);
-  return { name: config.cluster, file: file.path, nodes };
+  const poolers: PoolerConfig[] = [];
+  for (const pooler of config.poolers) {
+    poolers.push(await completePooler(pooler, config, { file: file.path, around: wish }));
+  }
+  return {
+    name: config.cluster,
+    file: file.path,
+    nodes,
+    ...(poolers.length === 0 ? {} : { poolers }),
+  };
+}
+
+/** What of [connect] holds for a pooler too: who we are. The rest is about servers, and its console knows little of it. */
+const sharedWithPoolers = ["user", "passfile", "connect_timeout"];
+
+/** What a console would refuse. */
+const serverOnly = ["options", "target_session_attrs", "load_balance_hosts"];
+
+async function completePooler(
+  { dsn, ...pooler }: FilePooler,
+  config: FileConfig,
+  place: { readonly file: string; readonly around: Surroundings },
+): Promise<PoolerConfig> {
+  const { file, around } = place;
+  const shared = Object.entries(config.connect).filter(([key]) => sharedWithPoolers.includes(key));
+  const written = { dsn: { dbname: "pgbouncer", ...dsn }, connect: Object.fromEntries(shared) };
+  const conninfo = await completeConninfo(written, around);
+  const hosts = parseHosts(conninfo);
+  const where = `${file}: pooler ${pooler.name}`;
+  if (!hosts.ok) throw new ConfigError(`${where}: ${hosts.message}`);
+  if (hosts.addresses.length > 1) {
+    throw new ConfigError(`${where}: several hosts`, "give every pooler a table of its own");
+  }
+  const kept = Object.entries(conninfo).filter(([keyword]) => !serverOnly.includes(keyword));
+  return { ...pooler, conninfo: Object.fromEntries(kept) };
 }
 
 /** The cluster's name in a file that is only asked for it; a file that is broken is complained about when it is read. */

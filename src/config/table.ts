@@ -41,6 +41,14 @@ export function textAt(table: Table, key: string): string | null {
   throw wrongType(table, key, "text in quotes");
 }
 
+export function textsAt(table: Table, key: string): readonly string[] | null {
+  const value = table.values[key];
+  if (value === undefined) return null;
+  const isText = (each: unknown): each is string => typeof each === "string";
+  if (Array.isArray(value) && value.every(isText)) return value;
+  throw wrongType(table, key, "a list of texts in quotes");
+}
+
 export function flagAt(table: Table, key: string): boolean | null {
   const value = table.values[key];
   if (value === undefined) return null;

@@ -4,6 +4,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Plan } from "../plan/plan.ts";
 import type { ClusterLock } from "../postgres/cluster-lock.ts";
+import type { Poolers } from "../postgres/poolers.ts";
 import type { Sessions } from "../postgres/sessions.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ClusterConfig } from "../topology/node.ts";
@@ -17,6 +18,7 @@ import type { World } from "./world.ts";
 export interface ExecuteOptions {
   readonly config: ClusterConfig;
   readonly sessions: Sessions;
+  readonly poolers: Poolers;
   /** Held, for as long as nobody takes it. */
   readonly lock: ClusterLock;
   /** Closed by whoever opened it. */
@@ -38,11 +40,13 @@ interface Limits {
 }
 
 function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): World {
-  const { config, sessions } = options;
+  const { config, sessions, poolers } = options;
   return {
     config,
     session: async (node) => limitSession(await sessions.session(node), () => limits.remainingMs()),
     sessionIn: (node, database) => sessions.sessionIn(node, database),
+    console: (pooler) => poolers.console(pooler),
+    consoleBeside: (pooler) => poolers.another(pooler),
     observe: (names) => sessions.observe(names ?? null, null),
     reached: () => sessions.reached(),
     lastSeen: (node) => sessions.lastSeen(node),

@@ -12,6 +12,7 @@ import { createHealPerformer } from "./healing.ts";
 import { createQuiescePerformer, createUnquiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
 import type { Performers } from "./performer.ts";
+import { createPoolerPerformers } from "./pooling.ts";
 import { createPromotePerformer } from "./promotion.ts";
 import { createRejoinPerformer } from "./rejoining.ts";
 import { createStopPerformer } from "./stopping.ts";
@@ -35,5 +36,6 @@ export function createPerformers(): Performers {
     stop: createStopPerformer(memory),
     heal: createHealPerformer(repoint),
     "drop-slot": dropSlotPerformer,
+    ...createPoolerPerformers(),
   };
 }

@@ -6,6 +6,7 @@ import { stepCommandLine } from "../plan/command-line.ts";
 import { outlineOf } from "../plan/history.ts";
 import type { Plan, PlannedStep, Stage } from "../plan/plan.ts";
 import { tellOfLeft } from "../plan/left-slots.ts";
+import { tellOfUnresumed } from "../plan/poolers.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Step } from "../plan/step.ts";
 import type { Finding } from "../topology/finding.ts";
@@ -153,7 +154,7 @@ function performStage(
     return Promise.resolve(stage.steps.map(notBegun));
   }
   const works = stage.steps.map((planned) => {
-    const patient = planned.required || options.isLast;
+    const patient = planned.required || options.isLast || stage.always === true;
     return performStep(planned, patient ? world : bestEffortWorld(world), options);
   });
   return Promise.all(works);
@@ -202,13 +203,34 @@ function skipped(stages: readonly Stage[]): StepResult[] {
   );
 }
 
+/** The stages that are left, skipped but for those that are done in any case. */
+async function performRest(
+  stages: readonly Stage[],
+  options: RunOptions & { readonly isHeld: boolean },
+): Promise<readonly StepResult[]> {
+  const results: StepResult[] = [];
+  for (const stage of stages) {
+    if (stage.always !== true || !options.isHeld) {
+      results.push(...skipped([stage]));
+      continue;
+    }
+    const ends = await performStage(stage, options.undoWorld(), {
+      ...options,
+      isEdge: false,
+      isLast: true,
+    });
+    results.push(...ends.map(({ result }) => result));
+  }
+  return results;
+}
+
 function failureFindings(steps: readonly StepResult[]): Finding[] {
   return steps.filter((result) => result.state === "failed").map(failureFinding);
 }
 
 /** What is done and over: nothing stays that would have to be taken back. */
 function leavesNothing({ step }: StepResult): boolean {
-  return step.verb === "checkpoint";
+  return step.verb === "checkpoint" || step.verb === "resume";
 }
 
 function failureFinding({ step, required, unknown, detail }: StepResult): Finding {
@@ -224,6 +246,7 @@ function failureFinding({ step, required, unknown, detail }: StepResult): Findin
     };
   }
   if (step.verb === "drop-slot" && !required) return tellOfLeft(step, why);
+  if (step.verb === "resume") return tellOfUnresumed(step, why);
   return {
     code: "step-failed",
     severity: required ? "problem" : "warning",
@@ -274,7 +297,8 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     const failed = stageEnds.filter((end) => end.result.required && end.result.state === "failed");
     if (failed.length === 0 && !world.signal.aborted && !unheld) continue;
 
-    const rest = skipped(plan.stages.slice(stageEnds.length === 0 ? index : index + 1));
+    const left = plan.stages.slice(stageEnds.length === 0 ? index : index + 1);
+    const rest = skipped(left);
     const results = ends.map((end) => end.result);
     const changed = ends.some((end) => end.touched);
     // Whoever has the lock now may have built on what was done here: it is not taken back under their hands.
@@ -282,7 +306,10 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
     // The promotion itself is the point of no return, but one that had no effect for certain can still be undone.
     const returnable = beforeReturn || stageEnds.every((end) => !end.touched);
     const passed = plan.pointOfNoReturn !== null && index > plan.pointOfNoReturn;
-    if (passed || !returnable) return finish("incomplete", [...results, ...rest]);
+    if (passed || !returnable) {
+      const done = await performRest(left, { ...options, isHeld: lost === null });
+      return finish("incomplete", [...results, ...done]);
+    }
     if (!changed && world.signal.aborted) return finish("declined", [...results, ...rest]);
     const { results: undone, slotsLeft } = await undoSteps(ends, options);
     // What has no undo stays as it was done, and the outcome must not hide it.

@@ -12,6 +12,10 @@ export interface World {
   session(node: string): Promise<Session>;
   /** A session to a database of the node's, beside that; closed by whoever asked for it. */
   sessionIn(node: string, database: string): Promise<Session>;
+  /** The open admin console of a pooler; opened again where the last one was lost. */
+  console(pooler: string): Promise<Session>;
+  /** One beside that; closed by whoever asked for it. */
+  consoleBeside(pooler: string): Promise<Session>;
   /** All nodes at once, or the named ones. */
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** The nodes that let us in when they were last looked at: asking the others again would only take time. */

@@ -50,6 +50,8 @@ function takesSeveralNodes(step: Step): boolean {
     case "rejoin":
     case "heal":
     case "drop-slot":
+    case "pause":
+    case "resume":
       return false;
   }
 }
@@ -88,10 +90,16 @@ function stepOptions(step: Step): readonly string[] {
       ];
     case "unfence":
       return step.of === undefined ? [] : ["--of", step.of];
+    case "resume":
+      return [
+        ...(step.to === undefined ? [] : ["--to", step.to]),
+        ...(step.from === undefined ? [] : ["--from", step.from]),
+      ];
     case "unquiesce":
     case "checkpoint":
     case "reinstate":
     case "stop":
+    case "pause":
       return [];
   }
 }

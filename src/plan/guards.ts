@@ -20,7 +20,7 @@ export interface GuardedChange {
   readonly overrideManager: boolean;
 }
 
-const takesBack: ReadonlySet<string> = new Set(["unquiesce", "undo"]);
+const takesBack: ReadonlySet<string> = new Set(["unquiesce", "undo", "resume"]);
 
 /** Why no change may begin now; empty where one may. */
 export function checkGuards(topology: Topology, change: GuardedChange): readonly Finding[] {

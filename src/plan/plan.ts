@@ -17,6 +17,8 @@ export interface Stage {
   /** Why the stage is there: printed by a dry run, a comment in a script. */
   readonly reason: string;
   readonly steps: readonly PlannedStep[];
+  /** Done even where the run stops behind the point of no return: somebody is kept waiting for it. */
+  readonly always?: true;
 }
 
 export interface Plan {

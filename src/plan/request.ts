@@ -33,6 +33,8 @@ function undoOf(topology: Topology, step: Step): Step | null {
       return { verb: "unfence", node: step.node };
     case "demote":
       return { verb: "reinstate", node: step.node };
+    case "pause":
+      return { verb: "resume", node: step.node };
     case "unquiesce":
     case "unfence":
     case "checkpoint":
@@ -42,6 +44,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "stop":
     case "heal":
     case "drop-slot":
+    case "resume":
       return null;
   }
 }

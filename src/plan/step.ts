@@ -106,6 +106,22 @@ export interface UnfenceStep {
   readonly of?: string;
 }
 
+/** Have a pooler hold its clients back. The node of this step, and of the next, is the pooler. */
+export interface PauseStep {
+  readonly verb: "pause";
+  readonly node: string;
+}
+
+/** Let the clients of a pooler go on. */
+export interface ResumeStep {
+  readonly verb: "resume";
+  readonly node: string;
+  /** The primary that it is to lead them to; absent: where it led them before. */
+  readonly to?: string;
+  /** The primary before that, for the user's command. */
+  readonly from?: string;
+}
+
 export type Step =
   | QuiesceStep
   | UnquiesceStep
@@ -120,7 +136,9 @@ export type Step =
   | UnfenceStep
   | StopStep
   | HealStep
-  | DropSlotStep;
+  | DropSlotStep
+  | PauseStep
+  | ResumeStep;
 
 export type StepVerb = Step["verb"];
 export type StepOf<V extends StepVerb> = Extract<Step, { verb: V }>;

@@ -12,8 +12,9 @@ export interface ConnectOptions {
   /** `database`: SQL (simple protocol) and replication commands; `true`: replication commands only. */
   readonly replication?: "database" | "true";
   /** `none`: no first question to the server, so a pooler is not known for one. For a second connection beside one that
-   * asked: a WAL sender's first SQL statement costs it its catalogue caches. */
-  readonly greeting?: "none";
+   * asked: a WAL sender's first SQL statement costs it its catalogue caches. `console`: it has to be a pooler's, which knows
+   * neither settings nor SQL. */
+  readonly greeting?: "none" | "console";
   /** Settings of the session beyond our own, sent with the startup message. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Further columns of the first question, which cost no round trip of their own. */

@@ -37,8 +37,13 @@ export async function greet(
 ): Promise<Greeted> {
   const { client, keyPid, parameters } = loggedIn;
   const reported = parameters.get("server_version") ?? "";
-  if (/bouncer/i.test(reported)) throw pooler();
+  const isConsole = /bouncer/i.test(reported);
   const version = versionNumber(reported);
+  if (request.options.greeting === "console") {
+    if (!isConsole) throw noConsole();
+    return { client, backendPid: keyPid, version };
+  }
+  if (isConsole) throw pooler();
   // A physical replication connection knows no SQL.
   const { replication, greeting: wanted } = request.options;
   if (replication === "true" || wanted === "none") return { client, backendPid: keyPid, version };
@@ -67,6 +72,15 @@ function pooler(): ConnectFailure {
     speaksPostgres: true,
     reason: "a connection pooler answers in the server's place",
     hint: "connect to the server itself",
+  });
+}
+
+function noConsole(): ConnectFailure {
+  return new ConnectFailure({
+    answer: "error",
+    speaksPostgres: true,
+    reason: "what answers there is no admin console of pgbouncer",
+    hint: "its dbname is pgbouncer",
   });
 }
 

@@ -8,6 +8,9 @@ export function startupParameters(request: Request): Readonly<Record<string, str
   const { conninfo, options } = request;
   const name = text(conninfo["application_name"]) ?? options.applicationName;
   const userOptions = text(conninfo["options"]);
+  if (options.greeting === "console") {
+    return { user: request.user, database: request.database, application_name: name };
+  }
   return {
     user: request.user,
     database: request.database,

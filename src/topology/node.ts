@@ -6,6 +6,7 @@ import type { SlotPlace } from "../conninfo/override.ts";
 import type { Lsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
+import type { PoolerConfig } from "./pooler.ts";
 
 /** How to start and stop a server on its machine: the user's commands, or pg_ctl run here. */
 export interface Control {
@@ -34,6 +35,8 @@ export interface ClusterConfig {
   /** Where it was read from; null for an ad-hoc cluster given by --dsn. */
   readonly file: string | null;
   readonly nodes: readonly NodeConfig[];
+  /** Absent where there are none, as in every ad-hoc cluster. */
+  readonly poolers?: readonly PoolerConfig[];
 }
 
 /** What came back when we knocked.

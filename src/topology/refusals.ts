@@ -99,6 +99,14 @@ export const refusalCatalogue = {
     "Something else in primary_conninfo depends on the host that was replaced: a certificate's name, an entry of the passfile, a service.",
   "not-settled":
     "A step reached its goal, but what should have been tidied up after it was not: a mark or a slot of remaster may be left.",
+  "pooler-unreachable":
+    "The admin console of a pooler does not let us in, or lets us look and not pause (`admin_users` of pgbouncer). Its clients could not be held back while the lead changes, and would see errors. A failover goes on without it.",
+  "pooler-not-pausable":
+    "A pooler cannot be paused: our user is none of its admin_users, or somebody else has paused all of it.",
+  "pooler-paused":
+    "A pooler holds its clients back. Nobody but `remaster resume`, the same verb once more or `remaster undo` lets them go on; past its query_wait_timeout their transactions fail. An operator who died between pause and resume leaves it so.",
+  "pooler-not-resumed":
+    "A pooler was not given the new primary's address, or not resumed. The message says which: `resumed all the same` means that its clients go on, and may be led to where nobody leads.",
   "slot-left":
     "A slot that remaster made for a standby, and that nobody is to use any more, stays where it could not be dropped. It holds WAL there until it is.",
   "diverged-wal":

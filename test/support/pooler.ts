@@ -14,6 +14,8 @@ const program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].find((path) => exi
 
 export const hasPooler = program !== undefined;
 
+export const poolerProgram = program ?? "pgbouncer";
+
 export interface Pooler extends AsyncDisposable {
   readonly port: number;
 }
@@ -45,7 +47,7 @@ export async function startPooler(
   // It refuses to run as root, as the server does.
   const { uid, gid } = statSync(server.dataDir);
   for (const path of [directory, file]) chownSync(path, uid, gid);
-  const child = spawn(program ?? "pgbouncer", [file], {
+  const child = spawn(poolerProgram, [file], {
     stdio: "ignore",
     ...(process.getuid?.() === 0 ? { uid, gid } : {}),
   });

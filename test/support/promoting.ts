@@ -32,6 +32,8 @@ export async function promoteAsPlanned(session: Session, timeoutMs: number): Pro
     config: { name: "alone", file: null, nodes: [] },
     session: () => Promise.resolve(session),
     sessionIn: () => Promise.reject(new Error("no other database here")),
+    console: () => Promise.reject(new Error("no other database here")),
+    consoleBeside: () => Promise.reject(new Error("no other database here")),
     observe: () => Promise.resolve([]),
     reached: () => [],
     lastSeen: () => null,

@@ -106,6 +106,8 @@ async function run(
     config: { name: "test", file: null, nodes: [] },
     session: () => Promise.reject(new Error("no servers here")),
     sessionIn: () => Promise.reject(new Error("no servers here")),
+    console: () => Promise.reject(new Error("no servers here")),
+    consoleBeside: () => Promise.reject(new Error("no servers here")),
     observe: () => Promise.resolve([]),
     reached: () => [],
     lastSeen: () => null,
