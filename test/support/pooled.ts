@@ -160,8 +160,8 @@ export interface PooledClients extends AsyncDisposable {
   readonly errors: readonly string[];
   /** Numbers whose commit was acknowledged. */
   readonly acknowledged: readonly number[];
-  /** The longest transaction, milliseconds, since last asked. */
-  longest(): number;
+  /** The longest transaction so far, milliseconds. */
+  readonly longest: number;
   waitForMore(commits: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -173,10 +173,12 @@ export async function startPooledClients(pooler: AppPooler, count: number): Prom
   let longest = 0;
   let next = 0;
   let over = false;
+  const inUse = new Set<Client>();
   const open = async (): Promise<Client> => {
     const client = new Client(pooler.client);
     client.on("error", () => undefined);
     await client.connect();
+    inUse.add(client);
     return client;
   };
   const work = async (first: Client): Promise<void> => {
@@ -192,6 +194,7 @@ export async function startPooledClients(pooler: AppPooler, count: number): Prom
         acknowledged.push(number);
       } catch (error) {
         errors.push(error instanceof Error ? error.message : String(error));
+        if (client !== null) inUse.delete(client);
         void client?.end().catch(() => undefined);
         client = null;
         await delay(20);
@@ -205,15 +208,18 @@ export async function startPooledClients(pooler: AppPooler, count: number): Prom
   const working = Promise.all(clients.map(work));
   const stop = async (): Promise<void> => {
     over = true;
+    // Where a test failed they may be waiting for ever.
+    const late = setTimeout(() => {
+      for (const client of inUse) void client.end().catch(() => undefined);
+    }, 5_000);
     await working;
+    clearTimeout(late);
   };
   return {
     errors,
     acknowledged,
-    longest() {
-      const found = longest;
-      longest = 0;
-      return Math.round(found);
+    get longest() {
+      return Math.round(longest);
     },
     async waitForMore(commits) {
       const goal = acknowledged.length + commits;

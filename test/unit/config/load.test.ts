@@ -131,7 +131,7 @@ control.pg_ctl = { bindir = "/usr/lib/postgresql/17/bin", data = "/srv/pg/n4" }
       `cluster = "c"\n[connect]\nusre = "x"\n${node}`,
       'unknown connection keyword connect.usre, did you mean "user"?',
     ],
-    [`cluster = "c"\n[poolers.p]\n${node}`, "unknown key poolers"],
+    [`cluster = "c"\n[pools.p]\n${node}`, "unknown key pools"],
     [node, "cluster is missing"],
     [`cluster = 1\n${node}`, "cluster must be text in quotes"],
     [`cluster = "a b"\n${node}`, "cluster is no usable name"],

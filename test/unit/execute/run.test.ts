@@ -98,6 +98,8 @@ async function run(
     "stop",
     "heal",
     "drop-slot",
+    "pause",
+    "resume",
   ] as const;
   const performers = Object.fromEntries(
     verbs.map((verb) => [verb, performer]),
@@ -257,5 +259,48 @@ describe("a run", () => {
     const ends = states(result).map((state) => state.split(" ").at(-1));
     expect(ends).not.toContain("undone");
     expect(ends.filter((end) => end === "done")).toHaveLength(taken.acts.length);
+  });
+});
+
+describe("who is kept waiting", () => {
+  const pause = (node: string): PlannedStep => ({
+    step: { verb: "pause", node },
+    required: true,
+    undo: { verb: "resume", node },
+  });
+  const resume = (node: string): PlannedStep => ({
+    step: { verb: "resume", node, to: "n2" },
+    required: false,
+    undo: null,
+  });
+  const handOver = (): Plan => {
+    const whole = plan([pause("b")], [promote("n2")], [resume("b")], [repoint("n3")]);
+    const stages = whole.stages.map((each, index) =>
+      index === 2 ? { ...each, always: true } : each,
+    );
+    return { ...whole, stages: stages as Plan["stages"] };
+  };
+
+  test("goes on where the promotion is not done for certain, and where the run is interrupted behind it", async () => {
+    const unknown = await run(handOver(), { behaviours: { n2: "fails" } });
+    expect([unknown.outcome, states(unknown)]).toEqual([
+      "incomplete",
+      ["pause b done", "promote n2 failed", "resume b done", "repoint n3 skipped"],
+    ]);
+    const interrupted = await run(handOver(), { behaviours: {}, interruptAt: "n2" });
+    expect([interrupted.outcome, states(interrupted)]).toEqual([
+      "incomplete",
+      ["pause b done", "promote n2 done", "resume b done", "repoint n3 skipped"],
+    ]);
+  });
+
+  test("goes on where the run is undone before, and not under another operator's hands", async () => {
+    const undone = await run(handOver(), { behaviours: { n2: "refuses" } });
+    expect([undone.outcome, undone.acts]).toEqual([
+      "undone",
+      ["pause b", "promote n2", "resume b"],
+    ]);
+    const taken = await run(handOver(), { behaviours: {}, takenOverAfter: 2 });
+    expect([taken.outcome, taken.acts]).toEqual(["incomplete", ["pause b", "promote n2"]]);
   });
 });
