@@ -225,6 +225,22 @@ describe.skipIf(!hasPooler).each(fewMajors)("PostgreSQL %d: what goes wrong", (m
     expect(clients.errors).toEqual([]);
   });
 
+  test("a failover leads them to the new primary", async () => {
+    await using cluster = await pooledCluster(major);
+    await using pooler = await startAppPooler(cluster.server("n1"), ["server_login_retry = 1"]);
+    const operator = operatorAt(cluster, pooler);
+    await cluster.server("n1").kill();
+    const { status, report } = await operator.change("failover", "--primary-is-dead", "--to", "n2");
+    expect([status, stepsIn(report)]).toEqual([
+      0,
+      expect.arrayContaining(["done promote n2", "done resume bouncer --to n2"]),
+    ]);
+    expect(leadsTo(pooler)).toBe(cluster.server("n2").port);
+    await using clients = await startPooledClients(pooler, 2);
+    await clients.waitForMore(20);
+    expect(clients.errors).toEqual([]);
+  });
+
   test("paused by hand and resumed, a database of it alone, and by an undo", async () => {
     await using cluster = await pooledCluster(major);
     await using pooler = await startAppPooler(cluster.server("n1"));
