@@ -97,6 +97,14 @@ export function createContext(wanted: {
         progress.rest();
       }
     },
+    runFailureHook: async (step) => {
+      progress.waiting(`running the hook ${step.hook}`);
+      try {
+        return await servers.runFailureHook(step);
+      } finally {
+        progress.rest();
+      }
+    },
     typed,
     history: async (runs) => {
       const { readHistory } = await import("./history.ts");

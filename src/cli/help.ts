@@ -51,8 +51,9 @@ export function usageLine(definition: VerbDefinition): string {
   const words = definition.arguments.map((argument) => {
     if (argument.afterDashes === true) return `-- ${argument.name.toUpperCase()} [ARG...]`;
     const choices = argument.choices ?? [];
-    const listed = choices.length > 0 && choices.length <= 4;
-    const name = listed ? choices.join("|") : argument.name.toUpperCase();
+    const listed = choices.length <= 4 ? choices.join("|") : "";
+    const fits = listed !== "" && listed.length <= 40;
+    const name = fits ? listed : argument.name.toUpperCase();
     const repeated = argument.variadic ? `${name}...` : name;
     return argument.required ? repeated : `[${repeated}]`;
   });

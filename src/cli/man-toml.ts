@@ -65,6 +65,61 @@ const poolerKeys: readonly Key[] = [
   },
 ];
 
+const hookKeys: readonly Key[] = [
+  {
+    name: "before_fence",
+    text: "Runs before writes stop, when all else is prepared. Any other exit status than 0, and the end of its time, is a veto: what was done is taken back, and the exit status is 7. A failover has none, since it stops no writes.",
+  },
+  {
+    name: "after_promote",
+    text: "Runs as soon as the new primary takes writes; its standbys and the old primary may still be on their way. When it fails, that is a warning.",
+  },
+  {
+    name: "after_finish",
+    text: "Runs last, once the new primary leads and every standby that can be reached follows it; else it is not run, which is a warning, and so is its failing.",
+  },
+  {
+    name: "on_failure",
+    text: "Runs at the end of a run that was begun and was taken back (exit status 7) or is incomplete (8), also where the operator interrupted it. Not where nothing was begun.",
+  },
+];
+
+const hookFacts: readonly Key[] = [
+  {
+    name: "REMASTER_HOOK, REMASTER_VERB",
+    text: "Which hook it is, of `switchover` or `failover`.",
+  },
+  { name: "REMASTER_CLUSTER", text: "The name of the cluster." },
+  {
+    name: "REMASTER_OLD_PRIMARY, REMASTER_OLD_PRIMARY_HOST, REMASTER_OLD_PRIMARY_PORT",
+    text: "The node that led, and where the other nodes reach it. Empty where a failover cannot tell which one it was.",
+  },
+  {
+    name: "REMASTER_NEW_PRIMARY, REMASTER_NEW_PRIMARY_HOST, REMASTER_NEW_PRIMARY_PORT",
+    text: "The node that leads, or was to.",
+  },
+  {
+    name: "REMASTER_POSITION",
+    text: "Where the new primary writes, as timeline and LSN: `3@0/16B3748`. For after_promote and after_finish; empty where it is not known.",
+  },
+  {
+    name: "REMASTER_OUTCOME",
+    text: "`done` for after_finish; `undone` or `incomplete` for on_failure; empty for the others.",
+  },
+  {
+    name: "REMASTER_RUN",
+    text: "The name of the run for `remaster history`; empty where no journal is kept.",
+  },
+];
+
+const hookText: readonly string[] = [
+  "Commands of your own that `remaster switchover` and `remaster failover` run on the way, in /bin/sh on the machine of the operator. Each key is the command, or a table of `command` and `timeout` (500ms, 10s, 2m; 10s when it is not given). A command has half of what is left of `--timeout` at most, so that the rest can be done; after_finish has all of it, and on_failure its own limit alone. One that is not over in time is ended with its process group.",
+  "What a command writes, its last 64 kB, goes to the journal, without what looks like a password or is one that remaster knows. Its standard input is empty. It runs while the lock of the cluster is held: of remaster, only verbs that change nothing work in it.",
+  "Each is a step of the plan (`remaster hook`), so that a dry run shows it and a script runs it. An operator who is killed in the middle of a hook goes on with the same verb: that may run a hook a second time, or never come to it, because the plan that is left has no place for it. So a hook must bear to be run twice, and what hangs on it must not hang on it alone.",
+];
+
+const hookEnvironment = "That of remaster, and in it, always all of them:";
+
 const example: readonly string[] = [
   'cluster = "orders"',
   "",
@@ -90,6 +145,10 @@ const example: readonly string[] = [
   "[poolers.bouncer]",
   'dsn = "host=10.0.1.1 port=6432 user=remaster"',
   'reconfigure = "ssh bouncer /usr/local/bin/point-pgbouncer-at $REMASTER_PRIMARY_HOST"',
+  "",
+  "[hooks]",
+  'before_fence = { command = "/usr/local/bin/batch-jobs-idle", timeout = "5s" }',
+  'after_promote = "/usr/local/bin/point-dns-at $REMASTER_NEW_PRIMARY_HOST"',
 ];
 
 export function tomlPage(version: string): string {
@@ -115,6 +174,12 @@ export function tomlPage(version: string): string {
         "A switchover pauses the poolers right before the writes end, and resumes them once the new primary leads, so that their clients see one slow transaction and no error. A failover gives them the new address.",
       ]),
       ...keys(poolerKeys),
+      `.SS ${roffText("[hooks]")}`,
+      ...paragraphs(hookText),
+      ...keys(hookKeys),
+      `.SS ${roffText("Environment of a hook")}`,
+      ...paragraphs([hookEnvironment]),
+      ...keys(hookFacts),
     ]),
     ...section("EXAMPLE", verbatim(example)),
     ...section("SEE ALSO", [`${bold("remaster")}(1)`]),

@@ -46,6 +46,7 @@ export interface Servers
     | "lock"
     | "runLocked"
     | "execute"
+    | "runFailureHook"
   > {
   /** What the verb reports in the end: the journal's last line, where one is kept. */
   readonly conclude: (report: Report) => void;
@@ -178,6 +179,7 @@ export function createServers(wish: ServersWish): Servers {
         lock,
         journal,
         invocation: { verb: plan.verb, ...invocationOf(wish.argv, loaded.name) },
+        accept: wish.options.acceptTimeline,
         interrupt: edge.interrupt,
         now: () => edge.now(),
         remainingMs: () => deadline.remainingMs(),
@@ -185,6 +187,13 @@ export function createServers(wish: ServersWish): Servers {
           wish.progress(event);
         },
       });
+    },
+    runFailureHook: async (step) => {
+      if (journal === null) throw new Error("nothing was begun");
+      const { runFailureHook } = await import("../execute/hooks.ts");
+      const { acceptTimeline: accept } = wish.options;
+      const desk = { config: await cluster(), journal, accept, now: () => edge.now() };
+      return runFailureHook(step, desk);
     },
     conclude: ({ outcome, summary, exitStatus }) => {
       const exitCode = exitStatus ?? exitTable[outcome];

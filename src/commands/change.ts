@@ -132,6 +132,17 @@ async function settledShortfall(
   }
 }
 
+/** Where something was begun and is not done, the operator's own hook is told. */
+async function tellOfFailure(
+  { onFailure }: Plan,
+  outcome: Execution["outcome"],
+  context: Context,
+): Promise<readonly Finding[]> {
+  if (onFailure === undefined) return [];
+  if (outcome !== "undone" && outcome !== "incomplete") return [];
+  return context.runFailureHook({ ...onFailure, outcome });
+}
+
 async function carryOut(
   change: Change,
   before: Topology,
@@ -145,10 +156,11 @@ async function carryOut(
   const late = execution.outcome === "incomplete" ? (change.shortfall?.(before, after) ?? []) : [];
   const shortfall = settled?.shortfall ?? late;
   const outcome = shortfall.length > 0 ? "incomplete" : execution.outcome;
+  const told = await tellOfFailure(plan, outcome, context);
   return {
     ...base(change, after),
     outcome,
-    findings: [...plan.findings, ...execution.findings, ...shortfall],
+    findings: [...plan.findings, ...execution.findings, ...shortfall, ...told],
     plan,
     steps: execution.steps,
     timings: execution.timings,

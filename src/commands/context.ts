@@ -4,6 +4,7 @@
 import type { AcceptedTimeline } from "../topology/accepted.ts";
 import type { RunRecord } from "../plan/history.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { HookStep } from "../plan/step.ts";
 import type { StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { FormerNode } from "../topology/former.ts";
@@ -91,6 +92,8 @@ export interface Context {
   runLocked(command: readonly string[]): Promise<CommandEnd>;
   /** Carry a plan out, under the lock: the only way a verb changes a server. */
   execute(plan: Plan): Promise<Execution>;
+  /** Runs the hook for a plan that was begun and did not come to its end; gives what is to be said of it. */
+  runFailureHook(step: HookStep): Promise<readonly Finding[]>;
   /** Command lines for the operator to type next, on the same cluster in the same place. */
   readonly typed: {
     /** This verb and what was given to it, but for what names the cluster and for the deadline. */

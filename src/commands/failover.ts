@@ -12,6 +12,7 @@ import { observeTopology, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import { describeLead, findShortfall } from "./led.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
+import { addHooks } from "./hook.ts";
 import { checkNodeNames } from "./nodes.ts";
 import { heldAgainstPoolers } from "./poolers.ts";
 import { patienceMs, patienceOption } from "./patience.ts";
@@ -183,7 +184,8 @@ async function runFailover(input: Input, context: Context): Promise<Report> {
       const decision = await decide(topology, context, plan);
       const again = await askForWord(decision, context, words);
       const made = again ? await decide(topology, context, plan) : decision;
-      return withMovedPoolers(made, topology, await context.observePoolers());
+      const led = withMovedPoolers(made, topology, await context.observePoolers());
+      return addHooks(led, topology, context);
     },
     holds: describeLead,
     word: (topology: Topology) => topology.primaries[0] ?? null,

@@ -54,6 +54,7 @@ export const verbs: readonly VerbEntry[] = [
     group: "change",
     load: async () => (await import("./drop-slot.ts")).dropSlot,
   },
+  { name: "hook", group: "change", load: async () => (await import("./hook.ts")).hook },
   {
     name: "failover",
     group: "compose",

@@ -11,6 +11,7 @@ import type { Context } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { namesIn } from "./fence.ts";
 import { describeLead, findShortfall } from "./led.ts";
+import { addHooks } from "./hook.ts";
 import { checkNodeNames } from "./nodes.ts";
 import { heldAgainstPoolers } from "./poolers.ts";
 
@@ -90,7 +91,8 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
     decide: async (topology: Topology) => {
       const survey = await surveyPrimary(topology, context, spare);
       const decision = planSwitchover(topology, { to, fit, accepted, spare, survey });
-      return withPoolers(decision, topology, await context.observePoolers());
+      const held = withPoolers(decision, topology, await context.observePoolers());
+      return addHooks(held, topology, context);
     },
     holds: describeLead,
     shortfall: (before: Topology, after: Topology) =>

@@ -9,7 +9,9 @@ import { parseConninfo } from "../conninfo/parse.ts";
 import { ConfigError } from "../errors.ts";
 import type { Control } from "../topology/node.ts";
 import type { PoolerConfig } from "../topology/pooler.ts";
+import type { Hooks } from "../topology/hooks.ts";
 import type { TopologyFile } from "./find-file.ts";
+import { readHooks } from "./hooks.ts";
 import {
   complaint,
   flagAt,
@@ -43,6 +45,7 @@ export interface FileConfig {
   readonly connect: Conninfo;
   readonly nodes: readonly FileNode[];
   readonly poolers: readonly FilePooler[];
+  readonly hooks: Hooks | null;
 }
 
 /** Safe in file names, on command lines and in messages. */
@@ -53,7 +56,7 @@ export type TomlParser = (text: string) => Readonly<Record<string, unknown>>;
 
 export function readFileConfig(file: TopologyFile, parseToml: TomlParser): FileConfig {
   const document: Table = { file: file.path, path: "", values: parseDocument(file, parseToml) };
-  rejectUnknown(document, ["cluster", "connect", "nodes", "poolers"]);
+  rejectUnknown(document, ["cluster", "connect", "nodes", "poolers", "hooks"]);
   const cluster = textAt(document, "cluster");
   if (cluster === null) {
     throw complaint(document, "cluster is missing", 'begin the file with cluster = "NAME"');
@@ -71,6 +74,7 @@ export function readFileConfig(file: TopologyFile, parseToml: TomlParser): FileC
     connect,
     nodes: names.map((name) => readNode(nodes, name, secrets)),
     poolers: readPoolers(tableAt(document, "poolers"), names, secrets),
+    hooks: readHooks(tableAt(document, "hooks")),
   };
 }
 

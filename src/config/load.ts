@@ -52,11 +52,13 @@ async function loadFile(wish: ClusterWish): Promise<ClusterConfig> {
   for (const pooler of config.poolers) {
     poolers.push(await completePooler(pooler, config, { file: file.path, around: wish }));
   }
+  const { cluster: name, hooks } = config;
   return {
-    name: config.cluster,
+    name,
     file: file.path,
     nodes,
     ...(poolers.length === 0 ? {} : { poolers }),
+    ...(hooks === null ? {} : { hooks }),
   };
 }
 

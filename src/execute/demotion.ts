@@ -23,21 +23,22 @@ import { nodeConfig, type World } from "./world.ts";
 
 /** There is always something to write: whoever asks for a checkpoint gets one. */
 export function createCheckpointPerformer(): Performer<CheckpointStep> {
-  const written = new Set<string>();
+  // A plan may ask for a second one.
+  const written = new Set<CheckpointStep>();
   return {
     pollMs: 5,
 
-    holds: ({ node }) =>
+    holds: (step) =>
       Promise.resolve(
-        written.has(node)
+        written.has(step)
           ? { holds: true, detail: null }
-          : { holds: false, why: `${node} has not written a checkpoint` },
+          : { holds: false, why: `${step.node} has not written a checkpoint` },
       ),
 
-    async act({ node }, world) {
-      const session = await world.session(node);
+    async act(step, world) {
+      const session = await world.session(step.node);
       await session.query("CHECKPOINT", [], { timeoutMs: Math.max(1, world.remainingMs()) });
-      written.add(node);
+      written.add(step);
     },
   };
 }

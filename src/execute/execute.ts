@@ -7,6 +7,7 @@ import type { ClusterLock } from "../postgres/cluster-lock.ts";
 import type { Poolers } from "../postgres/poolers.ts";
 import type { Sessions } from "../postgres/sessions.ts";
 import type { Finding } from "../topology/finding.ts";
+import type { AcceptedTimeline } from "../topology/accepted.ts";
 import type { ClusterConfig } from "../topology/node.ts";
 import type { Journal } from "./journal.ts";
 import { limitSession } from "./limits.ts";
@@ -24,6 +25,8 @@ export interface ExecuteOptions {
   /** Closed by whoever opened it. */
   readonly journal: Journal;
   readonly invocation: Readonly<Record<string, unknown>>;
+  /** The timeline that is the cluster's by the operator's word. */
+  readonly accept: AcceptedTimeline | null;
   /** The operator's interrupt, not the end of the run's time. */
   readonly interrupt: AbortSignal;
   now(): number;
@@ -84,7 +87,7 @@ export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<
     noted,
   );
   const result = await runPlan(plan, world, {
-    performers: createPerformers(),
+    performers: createPerformers(options),
     journal: options.journal,
     invocation: options.invocation,
     progress: (event) => {

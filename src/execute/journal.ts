@@ -15,12 +15,15 @@ export interface Journal {
   close(): Promise<void>;
   /** Null when nothing is recorded. */
   readonly file: string | null;
+  /** The run's name for `history`; null when nothing is recorded. */
+  readonly run: string | null;
 }
 
 export const noJournal: Journal = {
   write: () => undefined,
   close: () => Promise.resolve(),
   file: null,
+  run: null,
 };
 
 /** Positions hold bigints, which JSON does not know: the only bigints in a plan are LSNs. */
@@ -39,9 +42,14 @@ export interface JournalOptions {
   onFailure(reason: string): void;
 }
 
+/** `20260802T031112120Z`: with the process it names the run. */
+function stampOf(startedAt: number): string {
+  return new Date(startedAt).toISOString().replaceAll(/[-:]/g, "").replace(".", "");
+}
+
 async function openFile(options: JournalOptions, startedAt: number): Promise<[FileHandle, string]> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  const stamp = new Date(startedAt).toISOString().replaceAll(/[-:]/g, "").replace(".", "");
+  const stamp = stampOf(startedAt);
   const cluster = options.cluster.replaceAll(/[^A-Za-z0-9_.-]/g, "_");
   const file = join(
     options.directory,
@@ -112,6 +120,9 @@ export function openJournal(options: JournalOptions): Journal {
     },
     get file() {
       return file;
+    },
+    get run() {
+      return failed ? null : `${stampOf(startedAt)}-${String(options.pid)}`;
     },
   };
 }

@@ -9,6 +9,7 @@ import { createExchangePerformer } from "./exchange.ts";
 import { createRepointPerformer } from "./following.ts";
 import { createFencePerformer, createUnfencePerformer } from "./fencing.ts";
 import { createHealPerformer } from "./healing.ts";
+import { createHookPerformer, type HookDesk } from "./hooks.ts";
 import { createQuiescePerformer, createUnquiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
 import type { Performers } from "./performer.ts";
@@ -18,7 +19,7 @@ import { createRejoinPerformer } from "./rejoining.ts";
 import { createStopPerformer } from "./stopping.ts";
 import { dropSlotPerformer } from "./slot-dropping.ts";
 
-export function createPerformers(): Performers {
+export function createPerformers(desk: HookDesk): Performers {
   const memory = createMemory();
   const repoint = createRepointPerformer(memory);
   return {
@@ -37,5 +38,6 @@ export function createPerformers(): Performers {
     heal: createHealPerformer(repoint),
     "drop-slot": dropSlotPerformer,
     ...createPoolerPerformers(),
+    hook: createHookPerformer(desk),
   };
 }

@@ -3,6 +3,7 @@
 // the run stops and says how to go on. An act is never repeated: where its outcome is unknown, the servers are asked.
 
 import { stepCommandLine } from "../plan/command-line.ts";
+import { tellOfHook } from "../plan/hooks.ts";
 import { outlineOf } from "../plan/history.ts";
 import type { Plan, PlannedStep, Stage } from "../plan/plan.ts";
 import { tellOfLeft } from "../plan/left-slots.ts";
@@ -144,6 +145,10 @@ function notBegun({ step, required, undo }: PlannedStep): StepEnd {
   return { result, undo, touched: false, interrupted: false };
 }
 
+function isHook({ step }: PlannedStep): boolean {
+  return step.verb === "hook";
+}
+
 /** One stage, its steps side by side. */
 function performStage(
   stage: Stage,
@@ -154,7 +159,8 @@ function performStage(
     return Promise.resolve(stage.steps.map(notBegun));
   }
   const works = stage.steps.map((planned) => {
-    const patient = planned.required || options.isLast || stage.always === true;
+    // A hook has a limit of its own.
+    const patient = planned.required || options.isLast || stage.always === true || isHook(planned);
     return performStep(planned, patient ? world : bestEffortWorld(world), options);
   });
   return Promise.all(works);
@@ -230,7 +236,7 @@ function failureFindings(steps: readonly StepResult[]): Finding[] {
 
 /** What is done and over: nothing stays that would have to be taken back. */
 function leavesNothing({ step }: StepResult): boolean {
-  return step.verb === "checkpoint" || step.verb === "resume";
+  return ["checkpoint", "resume", "hook"].includes(step.verb);
 }
 
 function failureFinding({ step, required, unknown, detail }: StepResult): Finding {
@@ -247,6 +253,7 @@ function failureFinding({ step, required, unknown, detail }: StepResult): Findin
   }
   if (step.verb === "drop-slot" && !required) return tellOfLeft(step, why);
   if (step.verb === "resume") return tellOfUnresumed(step, why);
+  if (step.verb === "hook") return tellOfHook(step, { required, why });
   return {
     code: "step-failed",
     severity: required ? "problem" : "warning",
@@ -282,7 +289,8 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
   for (const [index, stage] of plan.stages.entries()) {
     const beforeReturn = plan.pointOfNoReturn === null || index < plan.pointOfNoReturn;
     const stageStartedAt = world.now();
-    const isLast = index === plan.stages.length - 1;
+    const isEnd = index === plan.stages.length - 1;
+    const isLast = plan.stages.slice(index + 1).every(({ steps }) => steps.every(isHook));
     let stageEnds: readonly StepEnd[] = [];
     if (!world.signal.aborted) {
       options.progress({ kind: "stage", stage, index });
@@ -293,7 +301,7 @@ export async function runPlan(plan: Plan, world: World, options: RunOptions): Pr
       timings[`${String(index + 1)}-${verb}`] = world.now() - stageStartedAt;
     }
     lost = await options.lockLost();
-    const unheld = lost !== null && !(isLast && stageEnds.every(reachedGoal));
+    const unheld = lost !== null && !(isEnd && stageEnds.every(reachedGoal));
     const failed = stageEnds.filter((end) => end.result.required && end.result.state === "failed");
     if (failed.length === 0 && !world.signal.aborted && !unheld) continue;
 

@@ -41,7 +41,8 @@ export interface CommandResult {
   readonly ms: number;
 }
 
-const keptCharacters = 65_536;
+/** Of a longer output the beginning is lost. */
+export const keptCharacters = 65_536;
 const drainMs = 100;
 const graceMs = 1_000;
 

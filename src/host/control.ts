@@ -92,7 +92,8 @@ function checkResult(name: string, result: CommandResult): void {
   throw new ControlError(`${name} ${howItEnded(result)}${words === "" ? "" : `: ${words}`}`);
 }
 
-function howItEnded(result: CommandResult): string {
+/** Completes "the command ...": `failed with status 3`. */
+export function howItEnded(result: CommandResult): string {
   if (result.spawnError !== null) return `could not be run (${lastWords(result.spawnError)})`;
   if (result.aborted) return "was interrupted, and ended with all its processes";
   if (result.timedOut) {

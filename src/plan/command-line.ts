@@ -52,13 +52,20 @@ function takesSeveralNodes(step: Step): boolean {
     case "drop-slot":
     case "pause":
     case "resume":
+    case "hook":
       return false;
   }
 }
 
 function commandLine(step: Step, nodes: readonly string[]): string {
-  const names = step.verb === "exchange" ? [] : nodes;
-  return ["remaster", step.verb, ...names, ...stepOptions(step)].map(quoteWord).join(" ");
+  return ["remaster", step.verb, ...stepArguments(step, nodes), ...stepOptions(step)]
+    .map(quoteWord)
+    .join(" ");
+}
+
+function stepArguments(step: Step, nodes: readonly string[]): readonly string[] {
+  if (step.verb === "exchange") return [];
+  return step.verb === "hook" ? [step.hook] : nodes;
 }
 
 const untilOptions = { set: ["--no-wait"], stream: ["--keep-mark"], follow: [] } as const;
@@ -94,6 +101,13 @@ function stepOptions(step: Step): readonly string[] {
       return [
         ...(step.to === undefined ? [] : ["--to", step.to]),
         ...(step.from === undefined ? [] : ["--from", step.from]),
+      ];
+    case "hook":
+      return [
+        ...["--for", step.of],
+        ...(step.from === null ? [] : ["--from", step.from]),
+        ...["--to", step.node],
+        ...(step.outcome === undefined ? [] : ["--outcome", step.outcome]),
       ];
     case "unquiesce":
     case "checkpoint":

@@ -40,6 +40,8 @@ export interface RecordedStep {
   /** How long it took; null where its end is not recorded. */
   readonly ms: number | null;
   readonly detail: string | null;
+  /** What the command of a hook wrote; null where it is none, or wrote nothing down. */
+  readonly output: string | null;
 }
 
 export interface RunRecord {
@@ -146,12 +148,16 @@ function stepsIn(entries: readonly Entry[], beganAt: number): readonly RecordedS
     if (commandLine === null) continue;
     if (entry["event"] === "step-began") {
       const atMs = (timeOf(entry) ?? beganAt) - beganAt;
-      steps.push({ commandLine, state: "unfinished", atMs, ms: null, detail: null });
+      steps.push({ commandLine, state: "unfinished", atMs, ms: null, detail: null, output: null });
+      continue;
+    }
+    const at = steps.findLastIndex(
+      (step) => step.commandLine === commandLine && step.state === "unfinished",
+    );
+    const step = steps[at];
+    if (step !== undefined && entry["event"] === "step-output") {
+      steps[at] = { ...step, output: textOf(entry, "output") };
     } else if (entry["event"] === "step-ended") {
-      const at = steps.findLastIndex(
-        (step) => step.commandLine === commandLine && step.state === "unfinished",
-      );
-      const step = steps[at];
       const state = states.find((each) => each === entry["state"]);
       if (step === undefined || state === undefined) continue;
       const ms = typeof entry["ms"] === "number" ? entry["ms"] : null;

@@ -2,7 +2,7 @@
 
 import type { Finding } from "../topology/finding.ts";
 import type { Guarantee } from "./guarantee.ts";
-import type { Step } from "./step.ts";
+import type { HookStep, Step } from "./step.ts";
 
 export interface PlannedStep {
   readonly step: Step;
@@ -34,6 +34,8 @@ export interface Plan {
   readonly findings: readonly Finding[];
   /** What it promises about acknowledged commits; absent where the verb decides nothing about them. */
   readonly guarantee?: Guarantee;
+  /** Run where something was begun and did not come to its end; absent where there is no such hook. */
+  readonly onFailure?: HookStep;
 }
 
 /** A decision: a plan, nothing to do, or a refusal with its reasons (at least one finding). */

@@ -45,6 +45,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "heal":
     case "drop-slot":
     case "resume":
+    case "hook":
       return null;
   }
 }

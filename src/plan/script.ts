@@ -38,10 +38,11 @@ export function renderScript(plan: Plan, options: ScriptOptions): string {
     `remaster() { command remaster "$@" ${words} </dev/null; }`,
     ...(hasBestEffort(plan) ? bestEffortLines : []),
     "",
-    ...stopLines({ forward: command(...verb, ...cluster), back }),
+    ...stopLines({ forward: command(...verb, ...cluster), back, failed: failureHook(plan) }),
     "",
     "# nothing is changed unless the same plan would still be made",
     `${command(...verb, "--dry-run")} >/dev/null`,
+    ...(failureHook(plan) === null ? [] : ["begun=1"]),
     ...plan.stages.flatMap((stage, index) => stageLines(plan, stage, { index, back })),
   ];
   return `${lines.join("\n")}\n`;
@@ -70,23 +71,31 @@ function takesBack(plan: Plan): boolean {
     .some((stage) => stage.steps.some(({ undo }) => undo !== null));
 }
 
+function failureHook({ onFailure }: Plan): string | null {
+  return onFailure === undefined ? null : stepCommandLine({ ...onFailure, outcome: "incomplete" });
+}
+
 /** What runs side by side ends before the script does; then it is said what to type next. A signal ends the script once
  * the command that is under way has come to its own safe place. */
 function stopLines(next: {
   readonly forward: string;
   readonly back: string | null;
+  /** Run where something was begun. */
+  readonly failed: string | null;
 }): readonly string[] {
-  const { forward, back } = next;
+  const { forward, back, failed } = next;
   return [
     `# to go on from wherever it stops: ${comment(forward)}`,
     ...(back === null ? [] : [`# to take back: ${comment(back)}`]),
     `forward=${quoteWord(forward)}`,
     `back=${back === null ? "" : quoteWord(back)}`,
+    ...(failed === null ? [] : ["begun="]),
     "stopped() {",
     "  status=$?",
     "  wait",
     `  [ "$status" -eq 0 ] || printf '%s\\n' "remaster: the script stopped with status $status" \\`,
     `    "next: $forward" \${back:+"next: $back"} >&2`,
+    ...(failed === null ? [] : [`  [ "$status" -eq 0 ] || [ -z "$begun" ] || ${failed} || :`]),
     "}",
     "trap stopped EXIT",
     "trap 'exit 130' INT",

@@ -1,6 +1,7 @@
 // A step is one act on one node, and each kind of step is one primitive verb: `stepCommandLine` gives the very command
 // that does it. Steps are plain data: showing, executing, recording and undoing all consume the same list.
 
+import type { HookName, HookOutcome } from "../topology/hooks.ts";
 import type { Position } from "../wal/position.ts";
 
 export interface QuiesceStep {
@@ -122,6 +123,20 @@ export interface ResumeStep {
   readonly from?: string;
 }
 
+/** Run a command of the operator's own, with what goes on in its environment. */
+export interface HookStep {
+  readonly verb: "hook";
+  readonly hook: HookName;
+  /** The node that leads, or is to. */
+  readonly node: string;
+  /** The node that led before; null: which one is not known. */
+  readonly from: string | null;
+  /** The verb whose plan it belongs to. */
+  readonly of: string;
+  /** How the run ended: for `on_failure` alone. */
+  readonly outcome?: HookOutcome;
+}
+
 export type Step =
   | QuiesceStep
   | UnquiesceStep
@@ -138,7 +153,8 @@ export type Step =
   | HealStep
   | DropSlotStep
   | PauseStep
-  | ResumeStep;
+  | ResumeStep
+  | HookStep;
 
 export type StepVerb = Step["verb"];
 export type StepOf<V extends StepVerb> = Extract<Step, { verb: V }>;

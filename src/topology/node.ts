@@ -7,6 +7,7 @@ import type { Lsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
 import type { PoolerConfig } from "./pooler.ts";
+import type { Hooks } from "./hooks.ts";
 
 /** How to start and stop a server on its machine: the user's commands, or pg_ctl run here. */
 export interface Control {
@@ -37,6 +38,8 @@ export interface ClusterConfig {
   readonly nodes: readonly NodeConfig[];
   /** Absent where there are none, as in every ad-hoc cluster. */
   readonly poolers?: readonly PoolerConfig[];
+  /** Absent where none are given. */
+  readonly hooks?: Hooks;
 }
 
 /** What came back when we knocked.

@@ -115,5 +115,10 @@ export const refusalCatalogue = {
     "The node cannot be brought back as it is, and pg_rewind cannot take it back: the program is not there, or the server kept no account of changed pages (data checksums, wal_log_hints). A new base backup of the node that leads takes its place.",
   "history-unclear":
     "Whether all that the node has is part of the new primary's history could not be proven from its data directory; the message says why.",
+  "no-hook": "The topology file gives no command for this hook in its table `[hooks]`.",
+  "hook-vetoed":
+    "The hook `before_fence` ended with another status than 0, or not in its time: that is a veto, and what had been done is taken back. The writes had not been stopped. The message has its last words, the journal its output.",
+  "hook-failed":
+    "A hook ended with another status than 0, or not in its time, or was not run because the run had fallen short of what it was to be told. It stops nothing; the journal has its output.",
   "step-failed": "A best-effort step failed; the message gives the reason.",
 } as const satisfies Record<string, string>;

@@ -59,6 +59,7 @@ export function renderRun(run: RunRecord, look: Look): readonly (readonly Line[]
     headLines(run, look),
     run.plan === null ? [] : renderOutline(run.plan, look),
     renderRecordedSteps(run.steps, look),
+    ...run.steps.map(outputLines),
   ];
 }
 
@@ -90,6 +91,16 @@ const nameWidth = 12;
 
 function linesText(count: number): string {
   return count === 1 ? "1 line of the journal" : `${count} lines of the journal`;
+}
+
+/** What the operator's own command wrote, line by line. */
+function outputLines({ commandLine, output }: RecordedStep): readonly Line[] {
+  const text = (output ?? "").trimEnd();
+  if (text === "") return [];
+  return [
+    line(span(`output of ${commandLine.replace(/^remaster /, "")}`, "strong")),
+    ...text.split("\n").map((each) => line("  ", each)),
+  ];
 }
 
 function renderRecordedSteps(steps: readonly RecordedStep[], look: Look): readonly Line[] {

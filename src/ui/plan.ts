@@ -1,5 +1,6 @@
 // A plan for people: its stages in order, each with its reason and the very command line that does it.
 
+import { stepCommandLine } from "../plan/command-line.ts";
 import { outlineOf, type PlanOutline } from "../plan/history.ts";
 import type { Plan } from "../plan/plan.ts";
 import { renderGuarantee } from "./guarantee.ts";
@@ -11,8 +12,14 @@ type Stage = PlanOutline["stages"][number];
 export function renderPlan(plan: Plan, look: Look): readonly Line[] {
   return [
     ...renderOutline(outlineOf(plan), look),
+    ...failureLines(plan),
     ...(plan.guarantee === undefined ? [] : [line(), ...renderGuarantee(plan.guarantee, look)]),
   ];
+}
+
+function failureLines({ onFailure }: Plan): readonly Line[] {
+  if (onFailure === undefined) return [];
+  return [line(span("where it fails: ", "faint"), stepCommandLine(onFailure))];
 }
 
 export function renderOutline(plan: PlanOutline, look: Look): readonly Line[] {

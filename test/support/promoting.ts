@@ -3,6 +3,7 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, vi } from "vitest";
 import { bindStep } from "../../src/execute/performer.ts";
+import { noJournal } from "../../src/execute/journal.ts";
 import { createPerformers } from "../../src/execute/performers.ts";
 import { waitUntilHolds, type WaitEnd } from "../../src/execute/wait.ts";
 import type { World } from "../../src/execute/world.ts";
@@ -46,8 +47,9 @@ export async function promoteAsPlanned(session: Session, timeoutMs: number): Pro
     },
     note: () => undefined,
   };
+  const desk = { config: world.config, journal: noJournal, accept: null };
   const step = { verb: "promote", node: "alone", require: null } as const;
-  const bound = bindStep(createPerformers(), step, world);
+  const bound = bindStep(createPerformers(desk), step, world);
   await bound.act();
   return waitUntilHolds(bound, world);
 }

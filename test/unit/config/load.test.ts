@@ -117,6 +117,25 @@ control.pg_ctl = { bindir = "/usr/lib/postgresql/17/bin", data = "/srv/pg/n4" }
     });
   });
 
+  test("hooks, as text or with their limits", async () => {
+    const lines = [
+      small("orders"),
+      "[hooks]",
+      'before_fence = { command = "may-i", timeout = "500ms" }',
+      'after_promote = "tell"',
+      'after_finish = { command = "tell" }',
+      'on_failure = { command = "cry", timeout = 3 }',
+    ];
+    await put("work/remaster.toml", lines.join("\n"));
+    const { hooks } = await load();
+    expect(hooks).toEqual({
+      before_fence: { command: "may-i", timeoutMs: 500 },
+      after_promote: { command: "tell", timeoutMs: 10_000 },
+      after_finish: { command: "tell", timeoutMs: 10_000 },
+      on_failure: { command: "cry", timeoutMs: 3_000 },
+    });
+  });
+
   const node = '[nodes.n1]\ndsn = "host=a"\n';
   test.each([
     ["cluster = \n", /remaster\.toml:1:11: /],
@@ -160,6 +179,25 @@ control.pg_ctl = { bindir = "/usr/lib/postgresql/17/bin", data = "/srv/pg/n4" }
     [`cluster = "c"\n${node}[nodes.n2]\ndsn = "host=a"\n`, "nodes n1 and n2 are both at a:5432"],
     [`cluster = "c"\n${node}replication = "user=a"\n`, "nodes.n1.replication holds user"],
     [`cluster = "c"\n${node}replication = "host=a,b"\n`, "replication: several hosts"],
+    [
+      `cluster = "c"\n${node}[hooks]\nbefore_fense = "x"\n`,
+      'unknown key hooks.before_fense, did you mean "before_fence"?',
+    ],
+    [`cluster = "c"\n${node}[hooks]\non_failure = " "\n`, "hooks.on_failure is empty"],
+    [`cluster = "c"\n${node}[hooks]\non_failure = 3\n`, "hooks.on_failure must be a table"],
+    [`cluster = "c"\n${node}[hooks.on_failure]\n`, "hooks.on_failure.command is missing"],
+    [
+      `cluster = "c"\n${node}[hooks]\non_failure = { command = "x", timout = 3 }\n`,
+      'unknown key hooks.on_failure.timout, did you mean "timeout"?',
+    ],
+    [
+      `cluster = "c"\n${node}[hooks]\non_failure = { command = "x", timeout = "0s" }\n`,
+      "hooks.on_failure.timeout is no time limit",
+    ],
+    [
+      `cluster = "c"\n${node}[hooks]\non_failure = { command = "x", timeout = "soon" }\n`,
+      "hooks.on_failure.timeout is no time limit",
+    ],
     [`cluster = "c"\n${node}control = {}\n`, "nodes.n1.control is empty"],
     [`cluster = "c"\n${node}control.stop = " "\n`, "nodes.n1.control.stop is empty"],
     [

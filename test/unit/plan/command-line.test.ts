@@ -28,6 +28,14 @@ const everyStep: readonly (readonly [Step, string])[] = [
     { verb: "drop-slot", node: "n2", slot: "remaster_n3" },
     "remaster drop-slot n2 --slot remaster_n3",
   ],
+  [
+    { verb: "hook", hook: "before_fence", node: "n2", from: "n1", of: "switchover" },
+    "remaster hook before_fence --for switchover --from n1 --to n2",
+  ],
+  [
+    { verb: "hook", hook: "on_failure", node: "n2", from: null, of: "failover", outcome: "undone" },
+    "remaster hook on_failure --for failover --to n2 --outcome undone",
+  ],
 ];
 
 function planned(step: Step, changes: Partial<PlannedStep> = {}): PlannedStep {

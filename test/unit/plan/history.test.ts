@@ -21,15 +21,37 @@ describe("a journal", () => {
     });
     expect((run.endedAt ?? 0) - (run.beganAt ?? 0)).toBe(190);
     expect(run.steps).toEqual([
-      { commandLine: "remaster quiesce n2", state: "done", atMs: 1, ms: 40, detail: null },
-      { commandLine: "remaster quiesce n3", state: "done", atMs: 1, ms: 36, detail: null },
-      { commandLine: "remaster exchange --to n2", state: "already", atMs: 42, ms: 8, detail: null },
+      {
+        commandLine: "remaster quiesce n2",
+        state: "done",
+        atMs: 1,
+        ms: 40,
+        detail: null,
+        output: null,
+      },
+      {
+        commandLine: "remaster quiesce n3",
+        state: "done",
+        atMs: 1,
+        ms: 36,
+        detail: null,
+        output: null,
+      },
+      {
+        commandLine: "remaster exchange --to n2",
+        state: "already",
+        atMs: 42,
+        ms: 8,
+        detail: null,
+        output: null,
+      },
       {
         commandLine: "remaster promote n2",
         state: "done",
         atMs: 51,
         ms: 109,
         detail: "2@0/5000100",
+        output: null,
       },
     ]);
     expect(run.plan?.pointOfNoReturn).toBe(2);
@@ -91,9 +113,29 @@ describe("a journal", () => {
           atMs: 0,
           ms: null,
           detail: null,
+          output: null,
         },
       ],
       unreadable: 2,
     });
+  });
+
+  test("tells what the command of a hook wrote, a second time as well", () => {
+    const commandLine = "remaster hook after_promote --for failover --to n2";
+    const lines = (at: number, state: string, output: string) => [
+      { at, event: "step-began", commandLine },
+      { at: at + 5, event: "step-output", commandLine, output },
+      { at: at + 6, event: "step-ended", commandLine, state, ms: 6, detail: null },
+    ];
+    const text = journalText([
+      began(failoverPlan),
+      ...lines(10, "failed", "first\n"),
+      ...lines(20, "done", "second\n"),
+      { at: 30, event: "step-output", commandLine, output: "nobody's" },
+    ]);
+    expect(parseRun(text, named).steps.map(({ state, output }) => [state, output])).toEqual([
+      ["failed", "first\n"],
+      ["done", "second\n"],
+    ]);
   });
 });

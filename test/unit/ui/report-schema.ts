@@ -187,6 +187,7 @@ const wholeRun = run.extend({
       atMs: z.number(),
       ms: nullable(z.number()),
       detail: nullable(z.string()),
+      output: nullable(z.string()),
     }),
   ),
 });
