@@ -100,12 +100,15 @@ interface RecordedRun {
 }
 
 /** Output of the hooks of a recorded run, by the hook's name. */
-async function outputsOf(operator: Operator, run: string) {
+async function outputsOf(
+  operator: Operator,
+  run: string,
+): Promise<Readonly<Record<string, string | null>>> {
   const { stdout } = await operator.run(["history", run, "--json"]);
   const { steps } = (JSON.parse(stdout) as RecordedRun).run;
   const hooks = steps.filter(({ commandLine }) => commandLine.startsWith("remaster hook "));
   return Object.fromEntries(
-    hooks.map(({ commandLine, output }) => [commandLine.split(" ")[2], output]),
+    hooks.map(({ commandLine, output }) => [commandLine.split(" ")[2] ?? "", output]),
   );
 }
 
@@ -407,8 +410,8 @@ function runs(pid: string): boolean {
 }
 
 /** Names the run of `remaster lock` that the script has around it. */
-function withoutLock({ REMASTER_LOCK: _lock, ...facts }: Facts): Facts {
-  return facts;
+function withoutLock(facts: Facts): Facts {
+  return Object.fromEntries(Object.entries(facts).filter(([name]) => name !== "REMASTER_LOCK"));
 }
 
 /** Prints the script of a command line, saves it and runs it with `remaster` in the PATH. */
