@@ -677,6 +677,54 @@ _remaster_drop_slot() {
   esac
 }
 
+_remaster_hook() {
+  case "$1" in
+    --to)
+      _remaster_offer nodes
+      return
+      ;;
+    --from)
+      _remaster_offer nodes
+      return
+      ;;
+    --for)
+      :
+      return
+      ;;
+    --outcome)
+      :
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --to --from --for --outcome -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer words before_fence after_promote after_finish on_failure ;;
+  esac
+}
+
 _remaster_failover() {
   case "$1" in
     --to)
@@ -969,7 +1017,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --for | --outcome | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;
@@ -999,6 +1047,7 @@ _remaster() {
     stop) _remaster_stop "$previous" "$count" ;;
     heal) _remaster_heal "$previous" "$count" ;;
     drop-slot) _remaster_drop_slot "$previous" "$count" ;;
+    hook) _remaster_hook "$previous" "$count" ;;
     failover) _remaster_failover "$previous" "$count" ;;
     switchover) _remaster_switchover "$previous" "$count" ;;
     undo) _remaster_undo "$previous" "$count" ;;
@@ -1007,7 +1056,7 @@ _remaster() {
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot failover switchover undo lock sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot hook failover switchover undo lock sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -1030,7 +1079,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot failover switchover undo lock sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot hook failover switchover undo lock sandbox rehearse role completion help
       fi
       ;;
   esac
