@@ -37,6 +37,7 @@ test("a node that cannot be reached has every key, and null where nothing is kno
     {
       "answer": "error",
       "currentLsn": null,
+      "demoted": null,
       "diverged": null,
       "fenced": null,
       "lagBytes": null,
@@ -78,6 +79,7 @@ test("a standby behind its primary, in full", () => {
     {
       "answer": "ok",
       "currentLsn": null,
+      "demoted": false,
       "diverged": false,
       "fenced": false,
       "lagBytes": "16777216",
