@@ -9,7 +9,7 @@ import { type Ending, untilReplayed, watchEnding } from "../postgres/ending.ts";
 import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
-import { alterMark, reload, resetSystem } from "../postgres/settings.ts";
+import { alterMark, reload, resetMark, resetSystem } from "../postgres/settings.ts";
 import { type SignalFile, signalThrough } from "../postgres/standby-signal.ts";
 import { segmentSizeOf } from "../topology/settings.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
@@ -165,7 +165,7 @@ async function takeConninfoBack(session: Session): Promise<void> {
 
 /** It leads, or follows, for good. */
 export async function forgetDemotion(session: Session): Promise<void> {
-  mustFinish(await resetSystem(session, "remaster.demoted"));
+  mustFinish(await resetMark(session, "remaster.demoted"));
   await reload(session);
 }
 

@@ -118,6 +118,16 @@ export async function alterMark(
   return alterSystem(session, name, value);
 }
 
+/** Takes a mark of our own away, where there is one: the session has to know it for that as well. */
+export async function resetMark(
+  session: Session,
+  name: "remaster.fenced" | "remaster.demoted",
+): Promise<Acted> {
+  const [row] = await session.query("SELECT current_setting($1, true) AS value", [name]);
+  if ((row?.["value"] ?? "") === "") return acted;
+  return resetSystem(session, name);
+}
+
 /** Takes the setting out of postgresql.auto.conf. */
 export async function resetSystem(session: Session, name: ChangeableSetting): Promise<Acted> {
   return alter(session, name, `ALTER SYSTEM RESET ${name}`);

@@ -105,15 +105,9 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     expect(again.status, again.report.summary).toBe(0);
     const opened = await operator.change("unfence", "n1");
     expect([opened.status, alarmsIn(opened.report)]).toEqual([5, ["another-leads n1"]]);
-    // On its machine it can be brought back, and then takes writes again when it leads.
+    // What the server itself wrote behind the fence is on no other node, and pg_rewind is not with these servers.
     const back = await operatorOf(cluster).change("rejoin", "n1", "--to", "n2");
-    expect([back.status, alarmsIn(back.report)]).toEqual([0, []]);
-    await expectLed(cluster, operatorOf(cluster), {
-      by: "n2",
-      timeline: 2,
-      followers: { n1: "n2", n3: "n2" },
-      idle: { n1: ["n2", "n3"] },
-    });
+    expect([back.status, alarmsIn(back.report)]).toEqual([5, ["base-backup-needed n1"]]);
   });
 });
 

@@ -161,7 +161,7 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     await sql(cluster.server("n2"), "SELECT pg_promote(true)");
     const { status, report } = await operator.change("undo");
     expect(report.findings).toMatchObject([
-      { code: "promotion-done", node: "n2", hint: "finish it: `remaster failover`" },
+      { code: "promotion-done", node: "n2", hint: "finish it: the same verb once more" },
     ]);
     expect(status).toBe(5);
     expect(nodeIn(report, "n3").repointing).not.toBeNull();
