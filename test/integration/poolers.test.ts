@@ -50,7 +50,7 @@ async function longTransaction(pooler: AppPooler): Promise<Client> {
 }
 
 describe.skipIf(!hasPooler).each(testMajors)("PostgreSQL %d", (major) => {
-  test(`${laps} switchovers under 16 clients, and not one error`, {
+  test("switchovers under 16 clients, and not one error", {
     timeout: 600_000,
   }, async () => {
     await using cluster = await pooledCluster(major);
