@@ -1,21 +1,23 @@
 // `npm run bench`: speed as ratios against floors measured in the same run. Prints figures; asserts nothing, because a
-// busy machine must not fail a build. `npm run bench -- --runs 7 --pg 18 --only failover`.
+// busy machine must not fail a build. `npm run bench -- --runs 7 --pg 18 --only failover`. Without --pg on 18, and the time
+// without a commit in a switchover on 15 as well.
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { measureFailover, type Times } from "./failover.ts";
-import { alternate, median, show, timeCommand } from "./measure.ts";
+import { alternate, median, type Ratio, show, timeCommand } from "./measure.ts";
+import { benchGaps, benchScenes } from "./switchover-rows.ts";
 
 const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "7" },
-    pg: { type: "string", default: "18" },
+    pg: { type: "string" },
     only: { type: "string" },
   },
 });
 const runs = Number(values.runs);
-const major = Number(values.pg);
+const major = Number(values.pg ?? "18");
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const remaster = [process.execPath, `${root}bin/remaster.js`];
 const floorScript = (name: string): string => `${root}test/bench/floors/${name}.js`;
@@ -102,7 +104,26 @@ async function benchFailover(): Promise<void> {
   );
 }
 
-const benches = { version: benchVersion, status: benchStatus, failover: benchFailover };
+async function benchSwitchover(): Promise<void> {
+  const bench = {
+    programs: { floor: [process.execPath, floorScript("switchover")], remaster },
+    runs: Math.max(runs, 9),
+    show: (ratio: Ratio) => {
+      print(show(ratio));
+    },
+    print,
+  };
+  await benchGaps(major, bench);
+  await benchScenes(major, bench);
+  if (values.pg === undefined) await benchGaps(15, bench);
+}
+
+const benches = {
+  version: benchVersion,
+  status: benchStatus,
+  failover: benchFailover,
+  switchover: benchSwitchover,
+};
 
 for (const [name, bench] of Object.entries(benches)) {
   if (values.only === undefined || values.only === name) await bench();
