@@ -177,8 +177,8 @@ export class Laps implements AsyncDisposable {
   async #session(name: string): Promise<pg.Client> {
     const open = this.#sessions.get(name);
     if (open !== undefined) return open;
-    const { clientConfig } = this.#cluster.server(name);
-    const made = new pg.Client({ ...clientConfig(), application_name: "remaster bench" });
+    const server = this.#cluster.server(name);
+    const made = new pg.Client({ ...server.clientConfig(), application_name: "remaster bench" });
     const forget = (): void => void this.#sessions.delete(name);
     made.on("error", forget).on("end", forget);
     await made.connect();
