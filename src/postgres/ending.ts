@@ -3,9 +3,11 @@
 // writes, but no stream outlives a crash: what ends in order was shut down.
 
 import type { Conninfo } from "../conninfo/conninfo.ts";
-import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import { formatLsn, type Lsn, lsn } from "../wal/lsn.ts";
+import type { WalLayout } from "../wal/page.ts";
 import { formatPosition, type Position } from "../wal/position.ts";
 import { isShutdownCheckpoint, readRecord, recordStart, type WalRecord } from "../wal/record.ts";
+import type { TimelineId } from "../wal/timeline.ts";
 import { pollFor } from "./poll.ts";
 import type { Session } from "./session.ts";
 import { streamWal } from "./wal-stream.ts";
@@ -32,51 +34,71 @@ export async function watchEnding(
     readonly signal?: AbortSignal;
   },
 ): Promise<EndingWatch> {
-  const { from, segmentSize } = wish;
-  const pieces: Uint8Array[] = [];
+  const walk = new Walk(wish.from, { blockSize, segmentSize: wish.segmentSize });
   const stream = await streamWal({
     conninfo,
-    from: from.lsn,
-    timeline: from.timeline,
+    from: wish.from.lsn,
+    timeline: wish.from.timeline,
     timeoutMs: wish.timeoutMs,
     ...(wish.signal === undefined ? {} : { signal: wish.signal }),
-    onWal: ({ bytes }) => pieces.push(bytes),
+    onWal: ({ bytes }) => {
+      walk.take(bytes);
+    },
   });
-  const ending = stream.end.then((end): Ending => {
-    if (end.kind === "lost") return { kind: "unclean", why: end.why };
-    const bytes = new Uint8Array(Buffer.concat(pieces));
-    return judgeEnd({ at: from.lsn, bytes }, { from, until: end.at, segmentSize });
-  });
+  const ending = stream.end.then(
+    (end): Ending =>
+      end.kind === "lost" ? { kind: "unclean", why: end.why } : walk.judge(wish.from.timeline),
+  );
   return { ending, [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose]() };
 }
 
-function judgeEnd(
-  wal: { readonly at: Lsn; readonly bytes: Uint8Array },
-  log: { readonly from: Position; readonly until: Lsn; readonly segmentSize: bigint },
-): Ending {
-  const { from, until, segmentSize } = log;
-  const layout = { blockSize, segmentSize };
-  let last: WalRecord | null = null;
-  for (let next = recordStart(from.lsn, layout); next < until; ) {
-    const reading = readRecord(wal, next, layout);
-    if (reading.kind === "more") break;
-    if (reading.kind === "broken") {
+/** Reads the records as they come: what a busy server writes while it shuts down takes longer to read than the rest of a
+ * switchover, and nobody takes writes meanwhile. */
+class Walk {
+  readonly #layout: WalLayout;
+  /** What is not read yet begins here; `#next` may lie behind it. */
+  #at: Lsn;
+  #bytes: Uint8Array = new Uint8Array();
+  #next: Lsn;
+  #last: WalRecord | null = null;
+  #broken: string | null = null;
+
+  constructor(from: Position, layout: WalLayout) {
+    this.#layout = layout;
+    this.#at = from.lsn;
+    this.#next = recordStart(from.lsn, layout);
+  }
+
+  take(piece: Uint8Array): void {
+    this.#bytes = new Uint8Array(Buffer.concat([this.#bytes, piece]));
+    while (this.#broken === null) {
+      const wal = { at: this.#at, bytes: this.#bytes };
+      const reading = readRecord(wal, this.#next, this.#layout);
+      if (reading.kind === "more") break;
+      if (reading.kind === "broken") {
+        this.#broken = `the log cannot be read at ${formatLsn(reading.at)}: ${reading.why}`;
+        break;
+      }
+      if (reading.kind === "record") this.#last = reading.record;
+      this.#next = reading.next;
+    }
+    const read = Math.min(Number(this.#next - this.#at), this.#bytes.length);
+    this.#bytes = this.#bytes.subarray(read);
+    this.#at = lsn(this.#at + BigInt(read));
+  }
+
+  /** How it ended, when nothing more comes. */
+  judge(timeline: TimelineId): Ending {
+    if (this.#broken !== null) return { kind: "unclean", why: this.#broken };
+    const at = { timeline, lsn: lsn(this.#at + BigInt(this.#bytes.length)) };
+    if (this.#last === null || !isShutdownCheckpoint(this.#last) || this.#last.end !== at.lsn) {
       return {
         kind: "unclean",
-        why: `the log cannot be read at ${formatLsn(reading.at)}: ${reading.why}`,
+        why: `the log ends at ${formatPosition(at)} without a shutdown checkpoint`,
       };
     }
-    if (reading.kind === "record") last = reading.record;
-    next = reading.next;
+    return { kind: "clean", at };
   }
-  const at = { timeline: from.timeline, lsn: until };
-  if (last === null || !isShutdownCheckpoint(last) || last.end !== until) {
-    return {
-      kind: "unclean",
-      why: `the log ends at ${formatPosition(at)} without a shutdown checkpoint`,
-    };
-  }
-  return { kind: "clean", at };
 }
 
 const replayedSql = /* sql */ `

@@ -12,8 +12,9 @@ const table = Uint32Array.from({ length: 256 }, (_, index) => {
 export function crc32c(...parts: readonly Uint8Array[]): number {
   let register = 0xffff_ffff;
   for (const part of parts) {
-    for (const byte of part) {
-      register = (table[(register ^ byte) & 0xff] ?? 0) ^ (register >>> 8);
+    // By index: an iterator over the bytes takes ten times as long.
+    for (let index = 0; index < part.length; index += 1) {
+      register = (table[(register ^ (part[index] ?? 0)) & 0xff] ?? 0) ^ (register >>> 8);
     }
   }
   return (register ^ 0xffff_ffff) >>> 0;
