@@ -176,7 +176,7 @@ export async function killProcessesIn(directory: string, deadlineMs: number): Pr
 }
 
 /** Looks at these alone: a look at all of the machine's processes takes a hundred times as long. */
-async function someLive(pids: Iterable<number>): Promise<boolean> {
+export async function someLive(pids: Iterable<number>): Promise<boolean> {
   for (const pid of pids) {
     if (signalProcess(pid, 0) && !(await isZombie(pid))) return true;
   }
