@@ -40,12 +40,18 @@ export function createPromotePerformer({ fenced }: Pick<Memory, "fenced">): Perf
       // Who has just handed over is no rival.
       const handed = handedOver(step, fenced, world);
       const others = world.reached().filter((name) => name !== step.node && !handed.has(name));
-      const [back, rival] = await Promise.all([findReturned(world), findRival(others, world)]);
+      // Side by side: in a switchover nobody takes writes meanwhile.
+      const [back, rival, look] = await Promise.all([
+        findReturned(world),
+        findRival(others, world),
+        observePosition(session),
+      ]);
       if (rival !== null) throw new NotDone(`${rival} was promoted, or is about to be`);
       if (back !== null)
         throw new NotDone(`PostgreSQL answers again at ${back}, which may be the primary`);
       // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
-      mustAct(await giveBackRestoreCommand(session, { timeoutMs: world.remainingMs() / 2 }));
+      const patience = { timeoutMs: world.remainingMs() / 2 };
+      mustAct(await giveBackRestoreCommand(session, { ...patience, look }));
       const refusal = await requestPromotion(session);
       if (refusal !== null) throw new NotDone(refusal.message);
     },

@@ -220,8 +220,11 @@ export async function unquiesceHolds(session: Session): Promise<Held> {
 
 /** Gives restore_command back alone: a candidate must see the archive's history files before it is promoted, or it takes
  * a timeline number a second time (15). */
-export async function giveBackRestoreCommand(session: Session, patience: Patience): Promise<Acted> {
-  const look = await observePosition(session);
+export async function giveBackRestoreCommand(
+  session: Session,
+  patience: Pick<QuiesceOptions, keyof Patience | "look">,
+): Promise<Acted> {
+  const look = patience.look ?? (await observePosition(session));
   const restore = readRestoreMark(look.restoreCommand ?? "");
   if (!restore.quiesced) return acted;
   const result = await restoreSystem(session, "restore_command", restore.base);
