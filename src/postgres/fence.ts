@@ -17,7 +17,7 @@ import { parseLsn } from "../wal/lsn.ts";
 import { textOf } from "./observed-row.ts";
 import { type Acted, acted, type Held, holds, never, notYet, refuse } from "./outcome.ts";
 import { type Patience, pollFor } from "./poll.ts";
-import { QueryError, type Session } from "./session.ts";
+import { QueryError, type Row, type Session } from "./session.ts";
 import {
   alterMark,
   alterSystem,
@@ -28,7 +28,13 @@ import {
   resetSystem,
   restoreSystem,
 } from "./settings.ts";
-import { foreignSessions, readOverrides, readSubscriptions } from "./writers.ts";
+import {
+  foreignSessions,
+  overridesSql,
+  readOverrides,
+  readSubscriptions,
+  subscriptionsSql,
+} from "./writers.ts";
 
 /** A standby of that name is nobody: whoever waits for it waits on. */
 export const nobody = "remaster_fenced";
@@ -53,6 +59,10 @@ interface Look {
 
 async function look(session: Session): Promise<Look> {
   const [row = {}] = await session.query(lookSql);
+  return readLook(row);
+}
+
+function readLook(row: Row): Look {
   return {
     isPrimary: textOf(row, "recovery") === "false",
     fenced: textOf(row, "fenced") ?? "",
@@ -128,8 +138,7 @@ async function closeLayers(
   const hidden = isAsynchronous ? await hideStandbys(session) : acted;
   if (!hidden.done) return hidden;
   if (!(await reloadAll(session, options))) return notTaken;
-  const since = await loadTime(session);
-  const ended = await endSessions(session, since, options);
+  const ended = await endSessions(session, options);
   if (!ended.done || isAsynchronous) return ended;
   const late = await hideStandbys(session);
   if (!late.done) return late;
@@ -138,11 +147,6 @@ async function closeLayers(
 
 function hideStandbys(session: Session): Promise<Acted> {
   return alterSystem(session, "synchronous_standby_names", nobody);
-}
-
-async function loadTime(session: Session): Promise<string> {
-  const [row = {}] = await session.query("SELECT pg_conf_load_time()::text AS loaded");
-  return textOf(row, "loaded") ?? "";
 }
 
 /** Roles and databases that say otherwise: the default holds for them as well. */
@@ -195,66 +199,72 @@ async function perform(session: Session, statement: string, what: string): Promi
   }
 }
 
-/** Foreign sessions that began before the default was read-only, and those that have written since. */
-const remainingSql = (spare: readonly string[], since: string): string => /* sql */ `
-SELECT a.pid::text AS pid, a.usename AS "user", a.wait_event AS wait
+/** Foreign sessions that began before the default was read-only, which it is since the last reload, and those that have
+ * written since. */
+const remainingSql = (spare: readonly string[]): string => /* sql */ `
+SELECT a.pid, a.usename AS "user", a.wait_event AS wait
 FROM ${foreignSessions(spare)}
-  AND (a.backend_start <= ${quoteLiteral(since)}::timestamptz OR a.backend_xid IS NOT NULL)
+  AND (a.backend_start <= pg_conf_load_time() OR a.backend_xid IS NOT NULL)
 UNION ALL
-SELECT pid::text, NULL, wait_event FROM pg_stat_activity
+SELECT pid, NULL, wait_event FROM pg_stat_activity
 WHERE backend_type ~ '^logical replication (apply |parallel |tablesync )?worker$'`;
 
 /** Workers of subscriptions end by themselves once those are disabled; who waits for a standby is let come to his end. */
-async function endSessions(session: Session, since: string, options: FenceOptions): Promise<Acted> {
+const endRemainingSql = (spare: readonly string[]): string => /* sql */ `
+SELECT pid::text AS pid, "user",
+       CASE WHEN "user" IS NOT NULL AND wait IS DISTINCT FROM 'SyncRep' THEN pg_terminate_backend(pid) END AS ended
+FROM (${remainingSql(spare)}) AS remaining`;
+
+async function endSessions(session: Session, options: FenceOptions): Promise<Acted> {
+  const sql = endRemainingSql(options.spare);
   let left: readonly string[] = [];
   const none = await pollFor(
     async () => {
-      const rows = await session.query(remainingSql(options.spare, since));
-      if (rows.length === 0) return true;
+      const rows = await session.query(sql);
       left = rows.map(
         (row) => `pid ${row["pid"] ?? "?"} (${row["user"] ?? "a subscription's worker"})`,
       );
-      const ours = rows.filter((row) => row["user"] !== null && row["wait"] !== "SyncRep");
-      const pids = ours.map((row) => row["pid"]).join(",");
-      if (pids !== "")
-        await session.query("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", [
-          `{${pids}}`,
-        ]);
-      return null;
+      return rows.length === 0 ? true : null;
     },
-    { ...options, everyMs: 2 },
+    { ...options, everyMs: 1 },
   );
   if (none !== null) return acted;
   return refuse("sessions-remain", `sessions that write could not be ended: ${left.join(", ")}`);
 }
 
+// Nobody takes writes meanwhile: in one round trip. A standby that would have to confirm it may be there no more.
+const positionSql = /* sql */ `
+BEGIN READ WRITE; SET LOCAL synchronous_commit = local;
+SELECT pg_logical_emit_message(true, 'remaster', 'fenced'); COMMIT;
+SELECT pg_walfile_name(lsn) AS file, lsn::text AS lsn FROM pg_current_wal_flush_lsn() AS lsn`;
+
 /** The end of what was written before: everything up to there is flushed, what is acknowledged without being flushed too. */
 export async function fencedPosition(session: Session): Promise<Position> {
-  await stayOpen(session);
-  await session.query("SELECT pg_logical_emit_message(true, 'remaster', 'fenced')");
-  const [row = {}] = await session.query(
-    "SELECT pg_walfile_name(lsn) AS file, lsn::text AS lsn FROM pg_current_wal_flush_lsn() AS lsn",
-  );
+  const [row = {}] = await session.query(positionSql);
   const at = parseLsn(textOf(row, "lsn") ?? "");
   const timeline = Number.parseInt((textOf(row, "file") ?? "").slice(0, 8), 16);
   if (at === null || !Number.isInteger(timeline)) throw new Error("the server gave no position");
   return { timeline, lsn: at };
 }
 
+const heldSql = (spare: readonly string[]): string => /* sql */ `
+SELECT look.*, (SELECT count(*)::text FROM (${overridesSql}) AS o) AS overrides,
+  (SELECT count(*)::text FROM (${subscriptionsSql}) AS s) AS subscriptions,
+  (SELECT string_agg(pid::text, ', ') FROM (${remainingSql(spare)}) AS r) AS remaining
+FROM (${lookSql}) AS look`;
+
 /** Whether every layer is in force and no foreign session is left that could write. synchronous_standby_names is the last that is
  * set, and no session has one of its own: with it the others are in force. */
 export async function fenceHolds(session: Session, spare: readonly string[]): Promise<Held> {
-  const seen = await look(session);
+  const [row = {}] = await session.query(heldSql(spare));
+  const seen = readLook(row);
   if (!seen.isPrimary) return never("the node is a standby");
   if (parseFenceMark(seen.fenced) === null) return notYet("it bears no fence mark");
   if (seen.synchronous !== nobody) return notYet("commits are still acknowledged");
-  const overrides = await readOverrides(session);
-  const subscriptions = await readSubscriptions(session);
-  if (overrides.length > 0) return notYet("a role or a database is not read-only by default");
-  if (subscriptions.length > 0) return notYet("a subscription is enabled");
-  const rows = await session.query(remainingSql(spare, await loadTime(session)));
-  const pids = rows.map((row) => row["pid"] ?? "?").join(", ");
-  return rows.length === 0 ? holds() : notYet(`foreign sessions are left: pid ${pids}`);
+  if (row["overrides"] !== "0") return notYet("a role or a database is not read-only by default");
+  if (row["subscriptions"] !== "0") return notYet("a subscription is enabled");
+  const pids = row["remaining"] ?? null;
+  return pids === null ? holds() : notYet(`foreign sessions are left: pid ${pids}`);
 }
 
 /** Gives a node that leads now what the fence of another one has taken away in the catalogues, which they share. */

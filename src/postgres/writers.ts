@@ -30,7 +30,7 @@ SELECT a.pid::text AS pid, a.usename AS "user", a.datname AS database, a.applica
 FROM ${foreignSessions(spare).replace(/\nWHERE/, " LEFT JOIN pg_roles r ON r.oid = a.usesysid WHERE")}
 ORDER BY a.pid`;
 
-const overridesSql = /* sql */ `
+export const overridesSql = /* sql */ `
 SELECT r.rolname AS role, d.datname AS database, split_part(c.setting, '=', 2) AS value
 FROM pg_db_role_setting s
 CROSS JOIN LATERAL unnest(s.setconfig) AS c(setting)
@@ -39,7 +39,7 @@ LEFT JOIN pg_database d ON d.oid = s.setdatabase
 WHERE split_part(c.setting, '=', 1) IN ('default_transaction_read_only', 'transaction_read_only')
 ORDER BY 1, 2`;
 
-const subscriptionsSql = /* sql */ `
+export const subscriptionsSql = /* sql */ `
 SELECT d.datname AS database, s.subname AS name
 FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
 WHERE s.subenabled ORDER BY 1, 2`;
