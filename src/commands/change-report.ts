@@ -11,6 +11,8 @@ export interface Change {
   readonly decide: (topology: Topology, context: Context) => Decision | Promise<Decision>;
   /** What holds when the goal is reached, in one sentence. */
   readonly holds: (topology: Topology) => string;
+  /** What the parts of the run took, behind what holds; empty where there is nothing to say. */
+  readonly took?: (timings: Execution["timings"]) => string;
   /** The word for --quiet when the goal is reached. */
   readonly word?: (topology: Topology) => string | null;
   /** The question before anything is changed. */
@@ -98,7 +100,7 @@ export const factsChanged: Finding = {
   hint: "look at the new plan: the same command again",
 };
 
-export interface Ended extends Pick<Execution, "outcome" | "steps"> {
+export interface Ended extends Pick<Execution, "outcome" | "steps" | "timings"> {
   /** By the operator, not by the end of the time. */
   readonly interrupted: boolean;
 }
@@ -106,13 +108,13 @@ export interface Ended extends Pick<Execution, "outcome" | "steps"> {
 export function summaryOf(
   change: Change,
   topology: Topology,
-  { outcome, steps, interrupted }: Ended,
+  { outcome, steps, timings, interrupted }: Ended,
 ): string {
   switch (outcome) {
     case "done":
       return steps.every(({ state }) => state === "already")
         ? `nothing to do: ${change.holds(topology)}`
-        : change.holds(topology);
+        : `${change.holds(topology)}${change.took?.(timings) ?? ""}`;
     case "declined":
       return "interrupted before the first change; nothing was changed";
     case "undone":

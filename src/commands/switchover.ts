@@ -7,7 +7,7 @@ import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
 import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { runChange } from "./change.ts";
-import type { Context } from "./context.ts";
+import type { Context, Execution } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { namesIn } from "./fence.ts";
 import { describeLead, findShortfall } from "./led.ts";
@@ -95,6 +95,8 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
       return addHooks(held, topology, context);
     },
     holds: describeLead,
+    took: ({ writesStopped }: Execution["timings"]) =>
+      writesStopped === undefined ? "" : `; writes were held up for ${writesStopped.toFixed(0)} ms`,
     shortfall: (before: Topology, after: Topology) =>
       findShortfall(before, after, handedOver(before)),
     word: (topology: Topology) => soleLeader(topology)?.name ?? null,

@@ -115,7 +115,11 @@ async function shutDown(
     segmentSize: segmentSizeOf(seen),
   });
   await (await signalOf(step.node, control, world)).put();
-  const stopping = control.stop({ ...limit, how: "clean" });
+  const onRequest = (): void => {
+    memory.closedAt.ms = world.now();
+    world.ends(step.node);
+  };
+  const stopping = control.stop({ ...limit, how: "clean", onRequest });
   memory.stopping.set(step.node, stopping);
   stopping.catch(() => undefined);
   return await Promise.race([watch.ending, failureOf(stopping)]);

@@ -42,7 +42,7 @@ interface Limits {
   remainingMs(): number;
 }
 
-function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): World {
+function makeWorld(options: ExecuteOptions, limits: Limits, learned: Learned): World {
   const { config, sessions, poolers } = options;
   return {
     config,
@@ -69,14 +69,26 @@ function makeWorld(options: ExecuteOptions, limits: Limits, noted: Finding[]): W
       }
     },
     note: (finding) => {
-      noted.push(finding);
+      learned.findings.push(finding);
+    },
+    measured: (name, ms) => {
+      learned.timings[name] = ms;
+    },
+    ends: (node) => {
+      options.lock.expectEnd(node);
     },
   };
 }
 
+/** What performers tell beside their steps. */
+interface Learned {
+  readonly findings: Finding[];
+  readonly timings: Record<string, number>;
+}
+
 /** Never throws for a server's sake. */
 export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
-  const noted: Finding[] = [];
+  const learned: Learned = { findings: [], timings: {} };
   const watch = watchLock(options.lock);
   const world = makeWorld(
     options,
@@ -84,7 +96,7 @@ export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<
       signal: AbortSignal.any([options.interrupt, watch.signal]),
       remainingMs: () => options.remainingMs(),
     },
-    noted,
+    learned,
   );
   const result = await runPlan(plan, world, {
     performers: createPerformers(options),
@@ -100,9 +112,13 @@ export async function executePlan(plan: Plan, options: ExecuteOptions): Promise<
         signal: watch.signal,
         remainingMs: () => Math.max(0, endsAt - options.now()),
       };
-      return makeWorld(options, limits, noted);
+      return makeWorld(options, limits, learned);
     },
   });
   await watch.stop();
-  return { ...result, findings: [...result.findings, ...noted] };
+  return {
+    ...result,
+    findings: [...result.findings, ...learned.findings],
+    timings: { ...learned.timings, ...result.timings },
+  };
 }

@@ -98,6 +98,7 @@ export function createFencePerformer(memory: Memory): Performer<FenceStep> {
 
     async act(step, world) {
       const session = await world.session(step.node);
+      memory.closedAt.ms = world.now();
       mustAct(await fence(session, { ...limits(step.node, world), spare: step.spare }));
     },
 

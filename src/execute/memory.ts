@@ -24,6 +24,8 @@ export interface Memory {
   readonly stopped: Set<string>;
   /** Where the writes of a node ended that this run has fenced. */
   readonly fenced: Map<string, Position>;
+  /** Since when nobody takes writes, on the clock of the world. */
+  readonly closedAt: { ms: number | null };
   /** Clean stops that this run asked for, under way or over. */
   readonly stopping: Map<string, Promise<void>>;
   /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
@@ -46,6 +48,7 @@ export function createMemory(): Memory {
     led: new Set(),
     stopped: new Set(),
     fenced: new Map(),
+    closedAt: { ms: null },
     stopping: new Map(),
     changeable: new Set(),
   };

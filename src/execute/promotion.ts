@@ -18,7 +18,10 @@ import { NotDone, type Performer } from "./performer.ts";
 import { leftText, releaseSlots } from "./told-slots.ts";
 import type { World } from "./world.ts";
 
-export function createPromotePerformer({ fenced }: Pick<Memory, "fenced">): Performer<PromoteStep> {
+export function createPromotePerformer({
+  fenced,
+  closedAt,
+}: Pick<Memory, "fenced" | "closedAt">): Performer<PromoteStep> {
   return {
     pollMs: 2,
     nudge: {
@@ -58,6 +61,8 @@ export function createPromotePerformer({ fenced }: Pick<Memory, "fenced">): Perf
 
     /** On a primary the setting rests, but a mark left there would still it when it is a standby again. */
     async settle(step, world) {
+      if (closedAt.ms !== null) world.measured("writesStopped", world.now() - closedAt.ms);
+      closedAt.ms = null;
       await clearMarks(step.node, world);
       for (const [node, position] of handedOver(step, fenced, world)) {
         if (world.reached().includes(node)) await noteForeignWrites(node, position, world);

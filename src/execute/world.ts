@@ -33,6 +33,10 @@ export interface World {
   pause(ms: number): Promise<void>;
   /** Something learned on the way that the report should say. */
   note(finding: Finding): void;
+  /** The length of a part of the run that is no stage, milliseconds. */
+  measured(name: string, ms: number): void;
+  /** This run has the node's server end: that our session there ends is no sign of anybody else. */
+  ends(node: string): void;
 }
 
 /** The configured node. Plans are made from the same file, so a missing one is a bug. */

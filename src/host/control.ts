@@ -39,11 +39,17 @@ export interface TimeLimit {
 /** `clean`: by a shutdown checkpoint or not at all. `certain`: whatever it takes, SIGKILL in the end. */
 export type StopWish = "clean" | "certain";
 
+export interface StopLimit extends TimeLimit {
+  readonly how?: StopWish;
+  /** Told when the server is about to be asked. */
+  readonly onRequest?: () => void;
+}
+
 /** Every function throws ControlError where its goal is not reached. */
 export interface ServerControl {
   start(limit: TimeLimit): Promise<void>;
   /** `certain` unless told otherwise; the user's own command decides by itself how it stops. */
-  stop(limit: TimeLimit & { readonly how?: StopWish }): Promise<void>;
+  stop(limit: StopLimit): Promise<void>;
   /** No process works in the data directory. False where only the user's own command could tell. */
   isStopped(): Promise<boolean>;
   /** Null without pg_ctl, which alone says where the data directory is. */
@@ -64,7 +70,10 @@ export function createControl(wish: ControlWish): ServerControl | null {
       return startByPgCtl(pgCtl, limit);
     },
     stop: async (limit) => {
-      if (stop !== null) return runShell("control.stop", stop, limit);
+      if (stop !== null) {
+        limit.onRequest?.();
+        return runShell("control.stop", stop, limit);
+      }
       if (pgCtl === null) throw new ControlError("the topology file gives no control.stop");
       return stopByPgCtl(pgCtl, limit);
     },
@@ -144,10 +153,7 @@ async function untilLetIn(directory: DataDirectory, limit: TimeLimit): Promise<v
   }
 }
 
-async function stopByPgCtl(
-  pgCtl: PgCtl,
-  limit: TimeLimit & { readonly how?: StopWish },
-): Promise<void> {
+async function stopByPgCtl(pgCtl: PgCtl, limit: StopLimit): Promise<void> {
   const started = performance.now();
   const directory = await openDataDirectory(pgCtl.data);
   const left = () => Math.max(1, limit.timeoutMs - (performance.now() - started));
@@ -179,13 +185,14 @@ async function stopByPgCtl(
 async function stopCleanly(
   directory: DataDirectory,
   { postmaster, processes }: Liveness,
-  limit: TimeLimit,
+  limit: StopLimit,
 ): Promise<void> {
   if (postmaster?.stopped === true) {
     throw new ControlError(
       `the server in ${directory.path} is frozen and cannot be stopped cleanly`,
     );
   }
+  limit.onRequest?.();
   if (postmaster !== null) signalProcess(postmaster.pid, "SIGINT");
   const until = performance.now() + limit.timeoutMs;
   const pids = processes.map(({ pid }) => pid);

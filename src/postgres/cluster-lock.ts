@@ -153,6 +153,12 @@ export class ClusterLock {
     return this.#lost;
   }
 
+  /** Its end will tell nothing: the server is looked at again once it has come back, as after any absence. */
+  expectEnd(node: string): void {
+    const place = this.#places.get(node);
+    if (place !== undefined) place.gone = true;
+  }
+
   /** While others do the work: takes it again on nodes that were away. Null while it holds. */
   async keep(): Promise<Finding | null> {
     const again = async (place: Place): Promise<void> => {

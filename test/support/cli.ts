@@ -83,6 +83,7 @@ export interface CliReport {
     } | null;
   };
   readonly steps?: readonly CliStep[];
+  readonly timings?: Readonly<Record<string, number>>;
   readonly next: readonly string[];
 }
 

@@ -46,6 +46,8 @@ export async function promoteAsPlanned(session: Session, timeoutMs: number): Pro
       await setTimeout(ms);
     },
     note: () => undefined,
+    measured: () => undefined,
+    ends: () => undefined,
   };
   const desk = { config: world.config, journal: noJournal, accept: null };
   const step = { verb: "promote", node: "alone", require: null } as const;

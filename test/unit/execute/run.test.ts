@@ -122,6 +122,8 @@ async function run(
       return Promise.resolve();
     },
     note: () => undefined,
+    measured: () => undefined,
+    ends: () => undefined,
   });
   const result = await runPlan(work, world(interrupt.signal, 1000), {
     performers,
