@@ -55,11 +55,16 @@ export async function noteForeignWrites(
   });
 }
 
+/** How long the arrival is waited for between two looks at the fence, milliseconds. */
+const arrivalMs = 50;
+
 /** Everything that was written is where it is to be. */
 async function arrived({ to }: FenceStep, position: Position, world: World): Promise<Holding> {
   const at = formatPosition(position);
   if (to === undefined) return { holds: true, detail: at };
-  const has = await untilReplayed(await world.session(to), position.lsn, { timeoutMs: 0 });
+  // Not the whole fence is looked at again for each look at the other: nobody takes writes meanwhile.
+  const timeoutMs = Math.min(arrivalMs, world.remainingMs());
+  const has = await untilReplayed(await world.session(to), position.lsn, { timeoutMs });
   return has ? { holds: true, detail: at } : { holds: false, why: `${to} has not replayed ${at}` };
 }
 
