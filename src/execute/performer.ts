@@ -29,13 +29,19 @@ export class Unfinished extends Error {
   }
 }
 
+interface Pace {
+  readonly firstMs?: number;
+  readonly everyMs: number;
+}
+
 export interface Performer<S extends Step> {
   /** Reads whether the goal is already true. Changes nothing. */
   holds(step: S, world: World): Promise<Holding>;
   /** Makes the one effect. Never called twice: a connection lost meanwhile means unknown. */
   act(step: S, world: World): Promise<void>;
-  /** A harmless push while waiting (a reload), at most every `everyMs`, and ever more rarely as looks are. */
-  readonly nudge?: { readonly everyMs: number; push(step: S, world: World): Promise<void> };
+  /** A harmless push while waiting (a reload), at most every `everyMs`, and ever more rarely as looks are; the first one after
+   * `firstMs`. */
+  readonly nudge?: Pace & { push(step: S, world: World): Promise<void> };
   /** Tidies up once the goal holds (settles a mark, drops a slot). Its failure is a finding, not the step's. */
   settle?(step: S, world: World): Promise<void>;
   /** Pause between two looks, milliseconds. */
@@ -50,7 +56,7 @@ export interface BoundStep {
   holds(): Promise<Holding>;
   act(): Promise<void>;
   settle(): Promise<void>;
-  readonly nudge: { readonly everyMs: number; push(): Promise<void> } | null;
+  readonly nudge: (Pace & { push(): Promise<void> }) | null;
   readonly pollMs: number;
 }
 
@@ -62,8 +68,7 @@ export function bindStep(performers: Performers, step: Step, world: World): Boun
     holds: () => performer.holds(step, world),
     act: () => performer.act(step, world),
     settle: () => performer.settle?.(step, world) ?? Promise.resolve(),
-    nudge:
-      nudge === undefined ? null : { everyMs: nudge.everyMs, push: () => nudge.push(step, world) },
+    nudge: nudge === undefined ? null : { ...nudge, push: () => nudge.push(step, world) },
     pollMs: performer.pollMs,
   };
 }

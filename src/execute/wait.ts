@@ -29,7 +29,8 @@ async function look(step: BoundStep): Promise<Holding> {
 /** Polls until the step's goal holds, the deadline passes or the run is interrupted. Looks at least once. */
 export async function waitUntilHolds(step: BoundStep, world: World): Promise<WaitEnd> {
   const began = world.now();
-  let nudgedAt = began;
+  const everyMs = step.nudge?.everyMs ?? 0;
+  let nudgedAt = began + (step.nudge?.firstMs ?? everyMs) - everyMs;
   for (;;) {
     const holding = await look(step);
     if (holding.holds) return { held: true, detail: holding.detail };
