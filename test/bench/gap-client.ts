@@ -16,6 +16,12 @@ export interface Load {
   readonly transaction: (index: number) => string;
 }
 
+export interface Gap {
+  readonly ms: number;
+  /** On the clock of performance.now(). */
+  readonly endedAt: number;
+}
+
 /** Between two looks, and between two attempts to connect, milliseconds. */
 const lookMs = 1;
 const connectMs = 20;
@@ -107,7 +113,7 @@ export class GapClients implements AsyncDisposable {
   readonly #nodes: readonly string[];
   readonly #lookout: Connections;
   readonly #each: readonly Connections[];
-  readonly #commits: number[] = [];
+  readonly #commits: { readonly at: number; readonly node: string }[] = [];
   #writer: string | null = null;
   #stopping = false;
   readonly #running: Promise<unknown>;
@@ -141,14 +147,18 @@ export class GapClients implements AsyncDisposable {
     while (this.#commits.length < seen + 20 * this.#load.clients) await setTimeout(2);
   }
 
-  /** Since `settle`: its length in milliseconds, and when it ended on the clock of performance.now(). */
-  longestGap(): { readonly ms: number; readonly endedAt: number } {
-    let longest = { ms: 0, endedAt: 0 };
-    for (const [index, at] of this.#commits.entries()) {
-      const ms = at - (this.#commits[index - 1] ?? at);
-      if (ms > longest.ms) longest = { ms, endedAt: at };
+  /** Since `settle`: the longest one, and the one between two nodes. */
+  gaps(): { readonly longestMs: number; readonly handOver: Gap } {
+    let longestMs = 0;
+    let handOver = { ms: 0, endedAt: 0 };
+    for (const [index, { at, node }] of this.#commits.entries()) {
+      const before = this.#commits[index - 1];
+      if (before === undefined) continue;
+      const ms = at - before.at;
+      longestMs = Math.max(longestMs, ms);
+      if (node !== before.node) handOver = { ms, endedAt: at };
     }
-    return longest;
+    return { longestMs, handOver };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -180,7 +190,7 @@ export class GapClients implements AsyncDisposable {
       }
       try {
         await client.query(this.#load.transaction(index));
-        this.#commits.push(performance.now());
+        this.#commits.push({ at: performance.now(), node });
         if (this.#load.pauseMs > 0) await setTimeout(this.#load.pauseMs);
       } catch {
         // Fenced, lost or gone: the lookout finds who takes writes now. A deadlock or the like costs a look.

@@ -31,6 +31,8 @@ export interface Programs {
 export interface Lap {
   /** The longest time without an acknowledged commit, milliseconds. */
   readonly gapMs: number;
+  /** The time between the last one on the old primary and the first one on the new. */
+  readonly handOverMs: number;
   /** How long after the first commit on the new primary the old one streamed from it. */
   readonly backAfterMs: number;
 }
@@ -112,9 +114,13 @@ export class Laps implements AsyncDisposable {
     const backAt = await back;
     // Also what comes after: a commit that waits for the old primary's return is a gap as well.
     await this.#clients.untilWriter(next);
-    const { ms, endedAt } = this.#clients.longestGap();
+    const { longestMs, handOver } = this.#clients.gaps();
     await this.#tidy();
-    return { gapMs: ms, backAfterMs: backAt - endedAt };
+    return {
+      gapMs: longestMs,
+      handOverMs: handOver.ms,
+      backAfterMs: backAt - handOver.endedAt,
+    };
   }
 
   #floor(old: string, next: string): readonly string[] {
