@@ -1,6 +1,6 @@
 // Switchovers measured by the clients: how long nobody's commit was acknowledged. The lead goes round on one cluster, bare
 // script and remaster in turns; what the script needs prepared beforehand, and what it leaves undone, is done here, outside
-// what is measured. A cluster that is found unfit for a further lap is given up for a new one.
+// what is measured. A cluster that is found unfit for a further lap ends the bench: it would measure something else.
 
 import { appendFile, chown, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -20,6 +20,8 @@ const kinds = [
   ["reload", /pg_reload_conf\(/],
 ];
 
+const { kill } = process;
+
 /** @type {Map<string, number>} */
 const counts = new Map();
 /** Nodes whose settings were written and not yet loaded: a reload there is an act, any other only hurries something. */
@@ -103,11 +105,11 @@ function strike(socket, send) {
   const port = socket.remotePort;
   switch (kind) {
     case "kill-before":
-      process.kill(process.pid, "SIGKILL");
+      kill.call(process, process.pid, "SIGKILL");
       break;
     case "kill-during":
       send();
-      process.kill(process.pid, "SIGKILL");
+      kill.call(process, process.pid, "SIGKILL");
       break;
     case "kill-after":
       doomed.add(socket);
@@ -153,7 +155,7 @@ Socket.prototype.write = function (data, ...rest) {
 };
 
 Socket.prototype.push = function (chunk, ...rest) {
-  if (chunk !== null && doomed.has(this)) process.kill(process.pid, "SIGKILL");
+  if (chunk !== null && doomed.has(this)) kill.call(process, process.pid, "SIGKILL");
   return push.call(this, chunk, ...rest);
 };
 
@@ -163,18 +165,53 @@ const { spawn } = childProcess;
 function strikeCommand(run) {
   switch (kind) {
     case "kill-before":
-      process.kill(process.pid, "SIGKILL");
+      kill.call(process, process.pid, "SIGKILL");
       return run();
     case "kill-during":
       run();
-      process.kill(process.pid, "SIGKILL");
+      kill.call(process, process.pid, "SIGKILL");
       break;
     case "kill-after":
-      return run().once("exit", () => process.kill(process.pid, "SIGKILL"));
+      return run().once("exit", () => kill.call(process, process.pid, "SIGKILL"));
     case "stall":
       return spawn("sleep", ["1000"], { detached: true });
   }
   throw new Error(`no such fault of a command: ${kind}`);
+}
+
+/** A clean stop is asked for by a signal to the postmaster, and not by a program. */
+process.kill = function (pid, signal) {
+  const run = () => kill.call(process, pid, signal);
+  if (signal !== "SIGINT") return run();
+  const stopped = Object.values(servers).find(({ dataDir }) => isPostmaster(pid, dataDir));
+  if (stopped === undefined) return run();
+  return isStruck(nameAct(stopped.node, "stop")) ? strikeSignal(run) : run();
+};
+
+function isPostmaster(pid, dataDir) {
+  try {
+    return Number(readFileSync(`${dataDir}/postmaster.pid`, "utf8").split("\n")[0]) === pid;
+  } catch {
+    // It is down.
+    return false;
+  }
+}
+
+function strikeSignal(run) {
+  const end = () => kill.call(process, process.pid, "SIGKILL");
+  switch (kind) {
+    case "kill-before":
+      return end();
+    case "kill-during":
+      run();
+      return end();
+    case "kill-after":
+      setTimeout(end, 20);
+      return run();
+    case "stall":
+      return true;
+  }
+  throw new Error(`no such fault of a signal: ${kind}`);
 }
 
 childProcess.spawn = function (file, args, ...rest) {
