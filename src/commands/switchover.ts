@@ -19,7 +19,10 @@ export const switchover: VerbDefinition = {
   name: "switchover",
   summary: "change the primary while all nodes are alive",
   description: [
-    "Hands the lead to a standby, and brings the old primary back as a standby of it. Everything that can be done before the writes stop is done before: the other standbys stream from the candidate already, its slots are there, both have written a checkpoint. Then the old primary shuts down cleanly, the candidate is seen to have its whole log, up to the shutdown checkpoint, and leads.",
+    "Hands the lead to a standby, and brings the old primary back as a standby of it. Everything that can be done before the writes stop is done before: the other standbys stream from the candidate already, its slots are there, both have written a checkpoint. Then the old primary shuts down cleanly, the candidate is seen to have its whole log, up to the shutdown checkpoint, and leads. The report tells how long writes were held up.",
+    "The old primary is shut down and started again through its `control`: `control.pg_ctl`, or `control.start` and `control.stop` with a role that has pg_write_server_files and pg_execute_server_program, as a superuser has. Without, it is fenced (`remaster fence`): it stays up, takes no writes, and the report says what to run on its machine.",
+    "Poolers of the topology file are paused for the short part, hooks are run; see remaster.toml(5).",
+    "Whoever finds a switchover that was cut short runs it again, or `remaster undo`, from any machine. Between shutdown and promotion nobody leads: the same verb goes on where the files of the old primary prove that the candidate lacks nothing, and undo makes the old one the primary again. Behind the promotion what is left is done, and no other node is made the primary instead.",
   ],
   arguments: [],
   options: [

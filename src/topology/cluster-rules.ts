@@ -100,9 +100,17 @@ export function splitBrain(structure: Structure): readonly Finding[] {
       code: "several-primaries",
       severity: open.length > 1 ? "problem" : "warning",
       message: `${primaries.map(describePrimary).join(" and ")} are out of recovery${parted}`,
-      hint: "stop the one that must not lead before more is written to both, then rebuild it as a standby",
+      hint: howToEnd(primaries),
     },
   ];
+}
+
+/** One that is fenced was handed over by: the other one leads. */
+function howToEnd(primaries: readonly ReachedNode[]): string {
+  const fenced = primaries.filter(({ marks }) => marks.fenced);
+  return fenced.length === primaries.length - 1
+    ? fenced.map(({ name }) => `\`remaster rejoin ${name}\``).join(", ")
+    : "stop the one that must not lead before more is written to both; `remaster rejoin` brings it back as a standby";
 }
 
 function describePrimary(node: ReachedNode): string {

@@ -13,7 +13,11 @@ import { open } from "../support/access.ts";
 import { alarmsIn, changedConfig, operatorOf, stepsIn } from "../support/cli.ts";
 import { allSettings, expectLed, makeRows, slotsOf, sql } from "../support/cluster-state.ts";
 import { fewMajors, startCluster, type TestCluster, testMajors } from "../support/cluster.ts";
+import { randomFrom } from "../soak/random.ts";
 import { entryPoint } from "../support/program.ts";
+
+/** How often the lead changes in a tree. */
+const laps = process.env["REMASTER_FAULTS"] === "all" ? 100 : 3;
 
 async function startWriting(cluster: TestCluster): Promise<Workload> {
   const { conninfo } = cluster.server("n1");
@@ -90,6 +94,42 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     await expectNothingLost(cluster, client, "n2");
     expect(await slotsOf(cluster, ["n1", "n3"])).toEqual({ n1: [], n3: [] });
     expect(JSON.stringify(allSettings(cluster))).not.toContain("remaster.");
+  });
+
+  test(`${laps} laps to nodes drawn at random, in a tree, lose nothing and leave nothing`, {
+    timeout: laps * 20_000,
+  }, async () => {
+    await using cluster = await startCluster({ major, cascade: { n4: "n3" } });
+    const client = await startWriting(cluster);
+    const operator = operatorOf(cluster);
+    const names = cluster.servers.map(({ name }) => name);
+    const random = randomFrom(major);
+    let leader = "n1";
+    for (let lap = 1; lap <= laps; lap += 1) {
+      leader = random.pick(names.filter((name) => name !== leader));
+      const { status, report } = await operator.change("switchover", "--to", leader);
+      expect([lap, status, alarmsIn(report), report.summary]).toEqual([
+        lap,
+        0,
+        [],
+        expect.any(String),
+      ]);
+      await client.waitForMore(20, { timeoutMs: 10_000, node: leader });
+      const seen = await operator.ask("status");
+      expect([seen.status, seen.report.topology?.primaries]).toEqual([0, [leader]]);
+      for (const node of seen.report.topology?.nodes ?? []) {
+        const idle = node.slots.filter(({ active }) => !active).map(({ slotName }) => slotName);
+        const streams = node.name === leader ? null : true;
+        expect([lap, node.name, node.timeline, node.streaming, idle]).toEqual([
+          lap,
+          node.name,
+          lap + 1,
+          streams,
+          [],
+        ]);
+      }
+    }
+    await expectNothingLost(cluster, client, leader);
   });
 
   test("a primary that nobody can stop is fenced, and stays so", async () => {

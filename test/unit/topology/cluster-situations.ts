@@ -64,6 +64,7 @@ export const cluster: readonly Situation[] = [
       ["fenced", "warning", "n1"],
     ],
     says: "(fenced)",
+    hint: "remaster rejoin n1",
   },
   {
     what: "a standby was promoted, and the others went on with a primary that is gone",
