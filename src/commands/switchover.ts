@@ -1,12 +1,13 @@
 // `remaster switchover`: change the primary while all nodes are alive.
 
+import type { Decision } from "../plan/plan.ts";
 import { withPoolers } from "../plan/poolers.ts";
 import { planSwitchover } from "../plan/switchover.ts";
 import { soleLeader } from "../plan/switchover-finishing.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
 import { acceptBlockedCommits } from "./blocked-commits.ts";
-import { runChange } from "./change.ts";
+import { observeTopology, runChange } from "./change.ts";
 import type { Context, Execution } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { namesIn } from "./fence.ts";
@@ -77,6 +78,26 @@ async function surveyPrimary(topology: Topology, context: Context, spare: readon
   return leader === null ? null : context.survey(leader.name, spare);
 }
 
+/** How long a standby may take to connect anew, after a restart of its primary say, milliseconds. */
+const patienceMs = 5_000;
+
+/** Looks again for a while where a candidate that does not stream is all that speaks against it. */
+async function decidePatiently(
+  first: Topology,
+  context: Context,
+  decide: (topology: Topology) => Promise<Decision>,
+): Promise<Decision> {
+  const until = context.now() + Math.min(patienceMs, context.remainingMs() / 2);
+  for (let topology = first; ; topology = await observeTopology(context)) {
+    const decision = await decide(topology);
+    const waits =
+      decision.kind === "refused" &&
+      decision.findings.every(({ code }) => code === "not-streaming");
+    if (!waits || context.now() >= until || context.signal.aborted) return decision;
+    await context.pause(100);
+  }
+}
+
 async function runSwitchover(input: Input, context: Context): Promise<Report> {
   const to = optionText(input, "to");
   if (to !== null) await checkNodeNames(context, [to]);
@@ -91,12 +112,13 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
   const spare = namesIn(optionText(input, "spare"));
   const change = {
     verb: "switchover",
-    decide: async (topology: Topology) => {
-      const survey = await surveyPrimary(topology, context, spare);
-      const decision = planSwitchover(topology, { to, fit, accepted, spare, survey });
-      const held = withPoolers(decision, topology, await context.observePoolers());
-      return addHooks(held, topology, context);
-    },
+    decide: (first: Topology) =>
+      decidePatiently(first, context, async (topology) => {
+        const survey = await surveyPrimary(topology, context, spare);
+        const decision = planSwitchover(topology, { to, fit, accepted, spare, survey });
+        const held = withPoolers(decision, topology, await context.observePoolers());
+        return addHooks(held, topology, context);
+      }),
     holds: describeLead,
     took: ({ writesStopped }: Execution["timings"]) =>
       writesStopped === undefined ? "" : `; writes were held up for ${writesStopped.toFixed(0)} ms`,

@@ -9,7 +9,14 @@ import { type Ending, untilReplayed, watchEnding } from "../postgres/ending.ts";
 import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
-import { alterMark, reload, resetMark, resetSystem } from "../postgres/settings.ts";
+import {
+  alterMark,
+  readMark,
+  reload,
+  reloadAll,
+  resetMark,
+  resetSystem,
+} from "../postgres/settings.ts";
 import { type SignalFile, signalThrough } from "../postgres/standby-signal.ts";
 import { segmentSizeOf } from "../topology/settings.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
@@ -18,7 +25,8 @@ import { readMarks } from "../conninfo/override.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import { NotDone, type Performer, Unfinished } from "./performer.ts";
-import { makeSlot } from "./slots.ts";
+import { dropMadeSlots, makeSlot } from "./slots.ts";
+import { releaseForGood } from "./told-slots.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 /** There is always something to write: whoever asks for a checkpoint gets one. */
@@ -75,7 +83,10 @@ async function tell(step: DemoteStep, look: PositionLook, run: Run): Promise<voi
   const conninfo = conninfoFor(step.node, look, await observePosition(successor));
   if (conninfo === null) throw new NotDone(`${step.to} has no primary_conninfo to take over`);
   const slotName = physicalSlotName(step.node, look.primarySlotName);
-  const was = readMarks(look.primaryConninfo ?? "").base === "" ? demotion.bare : demotion.told;
+  // Whoever was cut short has said what was before.
+  const isBare = readMarks(look.primaryConninfo ?? "").base === "";
+  const was =
+    (await readMark(session, "remaster.demoted")) || (isBare ? demotion.bare : demotion.told);
   mustAct(await alterMark(session, "remaster.demoted", was));
   const pointed = await pointAt(session, {
     upstream: nodeConfig(world, step.to).replication,
@@ -134,6 +145,16 @@ function failureOf(stopping: Promise<void>): Promise<Ending> {
   });
 }
 
+/** Where the server was not asked to stop, or was seen to its end, waiting for more helps nobody. */
+async function endsHere<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Unfinished) throw error;
+    throw new Unfinished(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
 export function createDemotePerformer(memory: Memory): Performer<DemoteStep> {
   return {
     pollMs: 1,
@@ -151,8 +172,10 @@ export function createDemotePerformer(memory: Memory): Performer<DemoteStep> {
     async act(step, world) {
       const control = await controlOf(step.node, world);
       const session = await world.session(step.node);
-      await tell(step, await observePosition(session), { world, memory });
-      const ending = await shutDown(step, control, { world, memory });
+      const run = { world, memory };
+      const look = await observePosition(session);
+      await endsHere(() => tell(step, look, run));
+      const ending = await endsHere(() => shutDown(step, control, run));
       if (ending.kind === "unclean") {
         throw new Unfinished(`${step.node} was not seen to shut down cleanly: ${ending.why}`);
       }
@@ -163,8 +186,8 @@ export function createDemotePerformer(memory: Memory): Performer<DemoteStep> {
 
 /** What the node was told to connect with was made for it where it had nothing of its own. */
 async function takeConninfoBack(session: Session): Promise<void> {
-  const [row = {}] = await session.query("SELECT current_setting('remaster.demoted', true) AS was");
-  if (row["was"] === demotion.bare) mustFinish(await resetSystem(session, "primary_conninfo"));
+  const was = await readMark(session, "remaster.demoted");
+  if (was === demotion.bare) mustFinish(await resetSystem(session, "primary_conninfo"));
 }
 
 /** It leads, or follows, for good. */
@@ -183,6 +206,13 @@ export async function untilStopped(
   if (stopping !== undefined) await stopping;
   else await control.stop({ timeoutMs: world.remainingMs(), signal: world.signal, how: "clean" });
   memory.stopping.delete(node);
+}
+
+/** It may lead where our network does not reach: then it is not ours to stop. */
+async function mustNotLead(node: string, control: ServerControl, { memory }: Run): Promise<void> {
+  if (memory.stopping.has(node) || (await control.runsAs()) !== "primary") return;
+  await control.standbySignal?.remove();
+  throw new Unfinished(`${node} runs as a primary and does not let us in: its marks stay`);
 }
 
 /** Where only the server itself reaches its files, it has to come up once as a standby. */
@@ -219,16 +249,25 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
     async act({ node }, world) {
       const control = await controlOf(node, world);
       const [seen] = await world.observe([node]);
-      if (seen?.reachable !== true || seen.role !== "primary") {
-        await startAsPrimary(node, control, { world, memory });
-      } else {
+      if (seen?.reachable === true && seen.role === "primary") {
         await (await signalOf(node, control, world)).remove();
+      } else {
+        await mustNotLead(node, control, { world, memory });
+        await startAsPrimary(node, control, { world, memory });
       }
       const session = await world.session(node);
+      // What may have been written before the connection was lost shows once it is loaded.
+      await reloadAll(session, { timeoutMs: world.remainingMs(), signal: world.signal });
+      const look = await observePosition(session);
+      await releaseForGood(node, look, { world, memory });
       mustFinish(await unpoint(session, memory.pointings.get(node) ?? null));
       await takeConninfoBack(session);
       await forgetDemotion(session);
       memory.fenced.delete(node);
+    },
+
+    async settle({ node }, world) {
+      await dropMadeSlots(node, { world, memory });
     },
   };
 }

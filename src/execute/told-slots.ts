@@ -150,7 +150,8 @@ export function nodeOfSlot(place: SlotPlace, world: World): string | null {
 
 function isOwnUpstream(node: string, upstream: string, world: World): boolean {
   const seen = world.lastSeen(node);
-  const own = seen?.reachable === true ? seen.configuredUpstream : null;
+  // What a primary connected with before it led is no upstream of its.
+  const own = seen?.reachable === true && seen.role === "standby" ? seen.configuredUpstream : null;
   return own !== null && nodeOfSlot({ address: own, node: null }, world) === upstream;
 }
 

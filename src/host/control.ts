@@ -50,6 +50,8 @@ export interface ServerControl {
   start(limit: TimeLimit): Promise<void>;
   /** `certain` unless told otherwise; the user's own command decides by itself how it stops. */
   stop(limit: StopLimit): Promise<void>;
+  /** As what its server runs by its own word; null where it does not, or is on its way, or where nobody here can tell. */
+  runsAs(): Promise<"primary" | "standby" | null>;
   /** No process works in the data directory. False where only the user's own command could tell. */
   isStopped(): Promise<boolean>;
   /** Null without pg_ctl, which alone says where the data directory is. */
@@ -76,6 +78,12 @@ export function createControl(wish: ControlWish): ServerControl | null {
       }
       if (pgCtl === null) throw new ControlError("the topology file gives no control.stop");
       return stopByPgCtl(pgCtl, limit);
+    },
+    runsAs: async () => {
+      if (pgCtl === null) return null;
+      const status = await pidFileStatus((await openDataDirectory(pgCtl.data)).path);
+      if (status === "standby") return "standby";
+      return status === "ready" ? "primary" : null;
     },
     isStopped: async () => {
       if (stop !== null || pgCtl === null) return false;

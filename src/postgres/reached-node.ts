@@ -95,10 +95,10 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
       inForce: {
         primaryConninfo: conninfo,
         restoreCommand: settings.restore_command?.value ?? null,
+        fenced: textOf(row, "fenced"),
+        demoted: textOf(row, "demoted"),
       },
       inFiles: files === null ? null : readFileSettings(textOf(files, "fileSettings")),
-      fenced: textOf(row, "fenced"),
-      demoted: textOf(row, "demoted"),
     }),
     standbySignal: files === null ? null : flagOf(files, "standbySignal"),
     recoverySignal: files === null ? null : flagOf(files, "recoverySignal"),
@@ -190,20 +190,23 @@ function walFilesOf(files: Row | null): ReachedNode["walFiles"] {
 function marksOf(settings: {
   readonly inForce: FileSettings;
   readonly inFiles: FileSettings | null;
-  readonly fenced: string | null;
-  readonly demoted: string | null;
 }): Marks {
   const { inForce, inFiles } = settings;
   const written = inFiles?.primaryConninfo ?? "";
   const isWritten = readMarks(written).base !== written;
   const conninfo = isWritten ? written : (inForce.primaryConninfo ?? "");
   const { quiesced, repointing, exchanging, slotsAt } = readMarks(conninfo);
-  const restoreQuiesced = [inForce.restoreCommand, inFiles?.restoreCommand].some(
-    (command) => readRestoreMark(command ?? "").quiesced,
-  );
-  const fenced = (settings.fenced ?? "") !== "";
-  const demoted = (settings.demoted ?? "") !== "";
-  return { quiesced, restoreQuiesced, repointing, exchanging, slotsAt, fenced, demoted };
+  const either = (bears: (settings: FileSettings) => boolean): boolean =>
+    bears(inForce) || (inFiles !== null && bears(inFiles));
+  return {
+    quiesced,
+    restoreQuiesced: either(({ restoreCommand }) => readRestoreMark(restoreCommand ?? "").quiesced),
+    repointing,
+    exchanging,
+    slotsAt,
+    fenced: either(({ fenced }) => (fenced ?? "") !== ""),
+    demoted: either(({ demoted }) => (demoted ?? "") !== ""),
+  };
 }
 
 /** The first of the hosts that primary_conninfo names, without our marks. */

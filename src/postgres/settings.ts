@@ -118,13 +118,21 @@ export async function alterMark(
   return alterSystem(session, name, value);
 }
 
+/** A mark of our own that is in force; empty where there is none. */
+export async function readMark(
+  session: Session,
+  name: "remaster.fenced" | "remaster.demoted",
+): Promise<string> {
+  const [row] = await session.query("SELECT current_setting($1, true) AS value", [name]);
+  return row?.["value"] ?? "";
+}
+
 /** Takes a mark of our own away, where there is one: the session has to know it for that as well. */
 export async function resetMark(
   session: Session,
   name: "remaster.fenced" | "remaster.demoted",
 ): Promise<Acted> {
-  const [row] = await session.query("SELECT current_setting($1, true) AS value", [name]);
-  if ((row?.["value"] ?? "") === "") return acted;
+  if ((await readMark(session, name)) === "") return acted;
   return resetSystem(session, name);
 }
 
@@ -239,12 +247,15 @@ async function valueElsewhere(session: Session, name: ChangeableSetting): Promis
 export const fileSettingsSql = /* sql */ `
 (SELECT json_object_agg(name, setting)::text FROM (
    SELECT DISTINCT ON (name) name, setting FROM pg_file_settings
-   WHERE name IN ('primary_conninfo', 'restore_command') AND error IS NULL
+   WHERE name IN ('primary_conninfo', 'restore_command', 'remaster.fenced', 'remaster.demoted')
+     AND error IS NULL
    ORDER BY name, seqno DESC) AS last)`;
 
 export interface FileSettings {
   readonly primaryConninfo: string | null;
   readonly restoreCommand: string | null;
+  readonly fenced: string | null;
+  readonly demoted: string | null;
 }
 
 export function readFileSettings(json: string | null): FileSettings | null {
@@ -253,6 +264,8 @@ export function readFileSettings(json: string | null): FileSettings | null {
   return {
     primaryConninfo: found["primary_conninfo"] ?? null,
     restoreCommand: found["restore_command"] ?? null,
+    fenced: found["remaster.fenced"] ?? null,
+    demoted: found["remaster.demoted"] ?? null,
   };
 }
 

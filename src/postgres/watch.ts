@@ -4,7 +4,7 @@
 import type { Conninfo } from "../conninfo/conninfo.ts";
 import { type Lsn, lsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
-import { readRecord, recordStart } from "../wal/record.ts";
+import { belongsToTransaction, readRecord, recordStart } from "../wal/record.ts";
 import { defaultSegmentSize } from "../wal/segment.ts";
 import { pollFor } from "./poll.ts";
 import { streamWal } from "./wal-stream.ts";
@@ -49,7 +49,7 @@ export async function findForeignWrites(
     const reading = readRecord(wal, next, layout);
     if (reading.kind === "more") return null;
     if (reading.kind === "broken") throw new Error(`the log could not be read: ${reading.why}`);
-    if (reading.kind === "record" && reading.record.transaction !== 0) {
+    if (reading.kind === "record" && belongsToTransaction(reading.record)) {
       return { timeline, lsn: lsn(next) };
     }
     next = reading.next;

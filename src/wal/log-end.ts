@@ -4,7 +4,13 @@
 
 import { type Lsn, lsn } from "./lsn.ts";
 import { pageStart, readPageHeader, type WalLayout } from "./page.ts";
-import { readRecord, recordStart, type WalBytes, type WalRecord } from "./record.ts";
+import {
+  belongsToTransaction,
+  readRecord,
+  recordStart,
+  type WalBytes,
+  type WalRecord,
+} from "./record.ts";
 import { segmentStart } from "./segment.ts";
 
 export interface LogEnd {
@@ -26,13 +32,6 @@ export interface Log {
 
 /** Bytes; more than that at once is more than anybody wants to wait for. */
 const limit = 512n * 1024n * 1024n;
-
-const transactionManager = 1;
-
-/** COMMIT PREPARED is written outside of its transaction. */
-function belongsToTransaction({ transaction, manager }: WalRecord): boolean {
-  return transaction !== 0 || manager === transactionManager;
-}
 
 /** Null where no record begins at `from`. */
 export async function findLogEnd(log: Log): Promise<LogEnd | null> {

@@ -32,6 +32,14 @@ const switchKind = 0x40;
 /** As much as the server itself takes (XLogRecordMaxSize, 16 and later); more is no record. */
 const longest = 1020 * 1024 * 1024;
 
+/** RM_XACT_ID. COMMIT PREPARED is written outside of its transaction. */
+const transactionManager = 1;
+
+/** Somebody's work, and none of what the server writes of its own. */
+export function belongsToTransaction({ transaction, manager }: WalRecord): boolean {
+  return transaction !== 0 || manager === transactionManager;
+}
+
 /** Everything was written and flushed, and nothing follows before the next start: the end of a clean shutdown, and of crash
  * recovery. */
 export function isShutdownCheckpoint({ manager, kind }: WalRecord): boolean {

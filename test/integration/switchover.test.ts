@@ -193,7 +193,7 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     const undone = await operator.change("undo");
     expect([undone.status, stepsIn(undone.report)]).toEqual([
       0,
-      ["done reinstate n1", "done drop-slot n2 --slot remaster_n1"],
+      ["done reinstate n1", "already drop-slot n2 --slot remaster_n1"],
     ]);
     expect(allSettings(cluster)).toEqual(before);
     await expectLed(cluster, operator, {
