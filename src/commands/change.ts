@@ -29,6 +29,16 @@ export async function observeTopology(context: Context): Promise<Topology> {
   return buildTopology(config.name, await context.observe(), { accept: acceptTimeline });
 }
 
+/** That no promotion was asked for takes two looks, one after the other. */
+export async function decideOnTwoLooks(
+  first: Topology,
+  context: Context,
+  decide: (topology: Topology) => Decision,
+): Promise<Decision> {
+  const decision = decide(first);
+  return decision.kind === "plan" ? decide(await observeTopology(context)) : decision;
+}
+
 /** The same with some of its nodes looked at anew. */
 export async function lookAgainAt(
   topology: Topology,

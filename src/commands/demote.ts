@@ -3,7 +3,7 @@
 import { planCheckpoint, planDemote, planReinstate } from "../plan/demote.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
-import { runChange } from "./change.ts";
+import { decideOnTwoLooks, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import { argumentValues, type Input, optionText, type VerbDefinition } from "./define.ts";
 import { checkNodeNames } from "./nodes.ts";
@@ -84,7 +84,8 @@ export const reinstate: VerbDefinition = {
     await checkNodeNames(context, [node]);
     const change = {
       verb: "reinstate",
-      decide: (topology: Topology) => planReinstate(topology, { node }),
+      decide: (topology: Topology) =>
+        decideOnTwoLooks(topology, context, (look) => planReinstate(look, { node })),
       holds: () => `${node} leads`,
       question: () => `start ${node} as the primary?`,
     };

@@ -3,7 +3,7 @@
 import { planFence, planUnfence } from "../plan/fence.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
-import { runChange } from "./change.ts";
+import { decideOnTwoLooks, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
 import { argumentValues, type Input, optionText, type VerbDefinition } from "./define.ts";
 import { checkNodeNames } from "./nodes.ts";
@@ -98,11 +98,13 @@ function withPosition(report: Report): Report {
   return report.outcome === "done" ? { ...report, word: step?.detail ?? null } : report;
 }
 
-/** Fenced, and written to all the same: that needs a person. */
-function heldAgainst(report: Report, { typed }: Context): Report {
-  const past = report.findings.find(({ code }) => code === "written-past-fence");
+/** Fenced, and written to all the same, as far as can be told: that needs a person. */
+export function heldAgainst(report: Report, { typed }: Context): Report {
+  const codes: readonly string[] = ["written-past-fence", "fence-not-watched"];
+  const past = report.findings.find(({ code }) => codes.includes(code));
   if (report.outcome !== "done" || past === undefined) return report;
-  const next = [typed.command("status"), typed.command("undo")];
+  const back = report.plan?.verb === "fence" ? [typed.command("undo")] : [];
+  const next = [typed.command("status"), ...back];
   return { ...report, outcome: "incomplete", summary: past.message, next };
 }
 
@@ -112,7 +114,8 @@ async function runUnfence(input: Input, context: Context): Promise<Report> {
   await checkNodeNames(context, [node, ...(of === null ? [] : [of])]);
   const change = {
     verb: "unfence",
-    decide: (topology: Topology) => planUnfence(topology, { node, of }),
+    decide: (topology: Topology) =>
+      decideOnTwoLooks(topology, context, (look) => planUnfence(look, { node, of })),
     holds: () => `${node} takes writes`,
     question: () => `let writes back to ${node}?`,
   };

@@ -14,6 +14,7 @@ import {
   optionText,
   type VerbDefinition,
 } from "./define.ts";
+import { heldAgainst } from "./fence.ts";
 import { checkNodeNames } from "./nodes.ts";
 import { patienceMs, patienceOption } from "./patience.ts";
 
@@ -94,5 +95,5 @@ async function runPromote(input: Input, context: Context): Promise<Report> {
     word: (topology: Topology) => (topology.primaries.includes(node) ? node : null),
     question: () => `promote ${node}? this cannot be taken back`,
   };
-  return runChange(change, context);
+  return heldAgainst(await runChange(change, context), context);
 }

@@ -10,7 +10,7 @@ import { acceptBlockedCommits } from "./blocked-commits.ts";
 import { observeTopology, runChange } from "./change.ts";
 import type { Context, Execution } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
-import { namesIn } from "./fence.ts";
+import { heldAgainst, namesIn } from "./fence.ts";
 import { describeLead, findShortfall } from "./led.ts";
 import { addHooks } from "./hook.ts";
 import { checkNodeNames } from "./nodes.ts";
@@ -74,8 +74,9 @@ function handedOver({ primaries, nodes }: Topology): readonly string[] {
 
 /** Who is at work on the one that leads. */
 async function surveyPrimary(topology: Topology, context: Context, spare: readonly string[]) {
-  const leader = soleLeader(topology);
-  return leader === null ? null : context.survey(leader.name, spare);
+  const [primary, second] = topology.primaries;
+  const leader = second === undefined ? primary : soleLeader(topology)?.name;
+  return leader === undefined ? null : context.survey(leader, spare);
 }
 
 /** How long a standby may take to connect anew, after a restart of its primary say, milliseconds. */
@@ -127,5 +128,6 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
     word: (topology: Topology) => soleLeader(topology)?.name ?? null,
     question: () => "hand the lead over? the promotion cannot be taken back",
   };
-  return heldAgainstPoolers(await runChange(change, context), context);
+  const report = await runChange(change, context);
+  return heldAgainstPoolers(heldAgainst(report, context), context);
 }

@@ -8,7 +8,7 @@ import type { CheckpointStep, DemoteStep, ReinstateStep } from "../plan/step.ts"
 import { type Ending, untilReplayed, watchEnding } from "../postgres/ending.ts";
 import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
-import type { Session } from "../postgres/session.ts";
+import { QueryError, type Session } from "../postgres/session.ts";
 import {
   alterMark,
   readMark,
@@ -45,7 +45,12 @@ export function createCheckpointPerformer(): Performer<CheckpointStep> {
 
     async act(step, world) {
       const session = await world.session(step.node);
-      await session.query("CHECKPOINT", [], { timeoutMs: Math.max(1, world.remainingMs()) });
+      await session
+        .query("CHECKPOINT", [], { timeoutMs: Math.max(1, world.remainingMs()) })
+        .catch((error: unknown) => {
+          if (!(error instanceof QueryError) || error.sqlstate !== "42501") throw error;
+          throw new NotDone(`the role may not write a checkpoint on ${step.node} (pg_checkpoint)`);
+        });
       written.add(step);
     },
   };
@@ -130,7 +135,8 @@ async function shutDown(
     memory.closedAt.ms = world.now();
     world.ends(step.node);
   };
-  const stopping = control.stop({ ...limit, how: "clean", onRequest });
+  // What was asked of a server cannot be called back: an interrupt is heeded when it is seen to its end.
+  const stopping = control.stop({ timeoutMs: limit.timeoutMs, how: "clean", onRequest });
   memory.stopping.set(step.node, stopping);
   stopping.catch(() => undefined);
   return await Promise.race([watch.ending, failureOf(stopping)]);
@@ -202,10 +208,15 @@ export async function untilStopped(
   control: ServerControl,
   { world, memory }: Run,
 ): Promise<void> {
-  const stopping = memory.stopping.get(node);
-  if (stopping !== undefined) await stopping;
-  else await control.stop({ timeoutMs: world.remainingMs(), signal: world.signal, how: "clean" });
+  const over = await memory.stopping.get(node)?.then(
+    () => true,
+    () => false,
+  );
   memory.stopping.delete(node);
+  // Asked in vain, or not by this run.
+  if (over !== true) {
+    await control.stop({ timeoutMs: world.remainingMs(), signal: world.signal, how: "clean" });
+  }
 }
 
 /** It may lead where our network does not reach: then it is not ours to stop. */
@@ -225,7 +236,7 @@ async function startAsPrimary(node: string, control: ServerControl, run: Run): P
     await control.start(limit());
     return;
   }
-  await run.memory.stopping.get(node);
+  await run.memory.stopping.get(node)?.catch(() => undefined);
   run.memory.stopping.delete(node);
   await control.start(limit());
   await (await signalOf(node, control, world)).remove();

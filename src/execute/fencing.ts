@@ -17,7 +17,7 @@ import { findForeignWrites } from "../postgres/watch.ts";
 import { formatPosition, type Position } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
-import type { Holding, Performer } from "./performer.ts";
+import { type Holding, type Performer, Unfinished } from "./performer.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 function limits(node: string, world: World) {
@@ -104,7 +104,9 @@ export function createFencePerformer(memory: Memory): Performer<FenceStep> {
     async act(step, world) {
       const session = await world.session(step.node);
       memory.closedAt.ms = world.now();
-      mustAct(await fence(session, { ...limits(step.node, world), spare: step.spare }));
+      const done = await fence(session, { ...limits(step.node, world), spare: step.spare });
+      if (!done.done && done.left === true) throw new Unfinished(done.refusal.message);
+      mustAct(done);
     },
 
     async settle(step, world) {

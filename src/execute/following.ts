@@ -19,7 +19,7 @@ import {
 } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
 import type { Session } from "../postgres/session.ts";
-import { reload, reloadAll } from "../postgres/settings.ts";
+import { reload, reloadAll, resetMark } from "../postgres/settings.ts";
 import type { SlotEnsured } from "../postgres/slots.ts";
 import { sameAddress } from "../topology/edges.ts";
 import type { Observation } from "../topology/node.ts";
@@ -225,6 +225,15 @@ export function createRepointPerformer(memory: Memory): Performer<RepointStep> {
       if (step.until === "stream") return;
       await dropOthers(step, look, world);
       await settleSetting(step, world);
+    },
+
+    /** A former primary that follows for good is no longer on its way. */
+    async settle({ node, until }, world) {
+      const seen = world.lastSeen(node);
+      if (until !== "follow" || seen?.reachable !== true || seen.marks.demoted !== true) return;
+      const session = await world.session(node);
+      mustFinish(await resetMark(session, "remaster.demoted"));
+      await reload(session);
     },
   };
 }

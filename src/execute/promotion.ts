@@ -8,9 +8,9 @@ import { unpoint } from "../postgres/follow.ts";
 import { observePosition } from "../postgres/position.ts";
 import { isBeingPromoted, readWritePosition, requestPromotion } from "../postgres/promote.ts";
 import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
-import { reload } from "../postgres/settings.ts";
+import { reload, resetMark } from "../postgres/settings.ts";
 import { buildStructure } from "../topology/topology.ts";
-import { formatPosition } from "../wal/position.ts";
+import { formatPosition, type Position } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import { noteForeignWrites } from "./fencing.ts";
 import type { Memory } from "./memory.ts";
@@ -64,12 +64,27 @@ export function createPromotePerformer({
     async settle(step, world) {
       if (closedAt.ms !== null) world.measured("writesStopped", world.now() - closedAt.ms);
       closedAt.ms = null;
-      await clearMarks(step.node, world);
+      // What got past a fence is told whatever becomes of the marks.
       for (const [node, position] of handedOver(step, fenced, world)) {
-        if (world.reached().includes(node)) await noteForeignWrites(node, position, world);
+        if (world.reached().includes(node)) await watch(node, position, world);
       }
+      await clearMarks(step.node, world);
     },
   };
+}
+
+async function watch(node: string, position: Position, world: World): Promise<void> {
+  try {
+    await noteForeignWrites(node, position, world);
+  } catch (error) {
+    world.note({
+      code: "fence-not-watched",
+      severity: "problem",
+      node,
+      message: `whether ${node} was written to behind its fence, at ${formatPosition(position)}, is not known: ${error instanceof Error ? error.message : String(error)}`,
+      hint: `compare what was written on ${node} since, before it is brought back`,
+    });
+  }
 }
 
 /** Where the writes of those ended that are fenced: by this run, or by whoever knows the position that is required. */
@@ -114,6 +129,7 @@ async function findRival(others: readonly string[], world: World): Promise<strin
 
 async function clearMarks(node: string, world: World): Promise<void> {
   const session = await world.session(node);
+  mustFinish(await resetMark(session, "remaster.demoted"));
   const look = await observePosition(session);
   const { left } = await releaseSlots(node, look, world);
   // The mark rests on a primary as well, and is all that tells of the slot: it goes when the slot has.

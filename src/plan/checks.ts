@@ -141,11 +141,12 @@ const changedSettings: readonly SettingName[] = ["primary_conninfo", "restore_co
 /** Rights that the act would need, asked before anything is changed: with the primary gone nobody can grant them. */
 export function checkRights(
   node: ReachedNode,
-  kind: "settings" | "promotion" | "slots" | "fence",
+  kind: "settings" | "promotion" | "slots" | "fence" | "demotion",
 ): Finding[] {
   const wanted = {
     settings: /^SUPERUSER$|^ALTER SYSTEM.* (primary_|restore_)|pg_reload_conf|pg_wal_replay_/,
-    fence: /^SUPERUSER$|^ALTER SYSTEM.* (default_|synchronous_|remaster)|pg_reload_conf/,
+    fence: /^SUPERUSER$|^ALTER SYSTEM.* (default_|synchronous_|remaster\.fenced)|pg_reload_conf/,
+    demotion: /^ALTER SYSTEM.* remaster\.demoted/,
     promotion: /pg_promote|pg_reload_conf/,
     slots: /^REPLICATION$/,
   }[kind];

@@ -6,6 +6,7 @@ import type { Topology } from "../topology/topology.ts";
 import { checkBelongs, checkReachable, checkReplay, checkRights, checkSettings } from "./checks.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+import { checkMayTakeWrites } from "./rivals.ts";
 
 export function checkPrimary(node: ReachedNode): Finding[] {
   if (node.role === "primary") return [];
@@ -67,6 +68,7 @@ export function checkHandOver(topology: Topology, old: ReachedNode, next: Reache
     ...checkPrimary(old),
     ...checkControl(old),
     ...checkSettings(old),
+    ...checkRights(old, "demotion"),
     ...checkStreams(topology, next),
     ...checkReplay(next, { cancelQueries: false }),
     ...checkRights(next, "slots"),
@@ -91,17 +93,6 @@ export function planDemote(
   });
 }
 
-function checkNobodyElseLeads(topology: Topology, name: string): Finding[] {
-  return topology.primaries
-    .filter((other) => other !== name)
-    .map((other) =>
-      problem("another-leads", name, {
-        message: `${other} leads: ${name} would be a second primary`,
-        hint: `remaster rejoin ${name} --to ${other}`,
-      }),
-    );
-}
-
 /** Any other standby that starts without its standby.signal would be a second line of its own. */
 function checkWasDemoted(node: Observation): Finding[] {
   const { name } = node;
@@ -123,8 +114,8 @@ export function planReinstate(topology: Topology, request: { readonly node: stri
   const node = observationOf(topology, request.node);
   const refusal = refuseOn([
     ...checkControl(node),
-    ...checkNobodyElseLeads(topology, node.name),
     ...checkWasDemoted(node),
+    ...checkMayTakeWrites(topology, node.name),
   ]);
   if (refusal !== null) return refusal;
   const step = { verb: "reinstate", node: node.name } as const;

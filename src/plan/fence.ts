@@ -9,6 +9,7 @@ import { checkBelongs, checkReach, checkReachable, checkRights } from "./checks.
 import type { Decision } from "./plan.ts";
 import { checkPrimary } from "./demote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+import { checkMayTakeWrites } from "./rivals.ts";
 
 export interface FenceRequest {
   readonly node: string;
@@ -98,20 +99,6 @@ export function planFence(topology: Topology, request: FenceRequest): Decision {
   });
 }
 
-/** Another primary that is not fenced itself has the lead. */
-export function checkNobodyLeads(topology: Topology, name: string): Finding[] {
-  const leading = topology.primaries.filter((other) => {
-    const node = topology.nodes.get(other);
-    return other !== name && node?.reachable === true && !node.marks.fenced;
-  });
-  return leading.map((other) =>
-    problem("another-leads", name, {
-      message: `${other} leads: without its fence ${name} would be a second primary`,
-      hint: `make ${name} a standby of ${other}, or stop it`,
-    }),
-  );
-}
-
 /** What the fence of another node took away in the catalogues comes back on the one that leads. */
 function planReopen(topology: Topology, node: ReachedNode, of: string): Decision {
   const refusal = refuseOn([
@@ -138,7 +125,7 @@ export function planUnfence(
   if (!node.marks.fenced) return { kind: "already", findings: [] };
   const refusal = refuseOn([
     ...checkBelongs(topology, node),
-    ...checkNobodyLeads(topology, node.name),
+    ...checkMayTakeWrites(topology, node.name),
     ...checkRights(node, "fence"),
   ]);
   if (refusal !== null) return refusal;

@@ -5,8 +5,9 @@
 import { findDemoted } from "../topology/demoted.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { Observation, ReachedNode } from "../topology/node.ts";
-import { reachedNode, standbysOf } from "../topology/structure.ts";
+import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
 import { findNodeAt, type Topology } from "../topology/topology.ts";
+import { waitsForWal } from "./checks.ts";
 import { problem } from "./request.ts";
 
 /** Whom a standby was told to follow; an exchange points it elsewhere for a while and promises nothing. */
@@ -85,4 +86,34 @@ function hintFor(topology: Topology, name: string): string {
   return reachedNode(topology, name) === null
     ? `make sure that ${name} is stopped, then \`remaster unquiesce\` takes the word back`
     : `finish it: \`remaster failover --to ${name}\`; or stop ${name}, then \`remaster unquiesce\` takes the word back`;
+}
+
+/** A promotion was not asked for: the request would still be there, or the startup process would no longer wait for WAL.
+ * Proven only by two looks one after the other, since each reads the two things at slightly different moments. */
+function isNotPromoting(node: ReachedNode): boolean {
+  const takesWal = waitsForWal(node) || node.receiver?.status === "streaming";
+  return node.promoteSignal === false && takesWal;
+}
+
+/** The candidate got its restore_command back before it was asked, and hangs in it since: with no siblings to tell, that
+ * is all that shows. Where a primary was closed for it, it was never stilled. */
+function mayHangInPromotion(topology: Topology, node: ReachedNode): boolean {
+  if (node.startupWait !== "IPC/RestoreCommand") return false;
+  const closed = reachedNodes(topology).some(
+    ({ role, marks }) => role === "primary" && marks.fenced,
+  );
+  const given = node.marks.quiesced && !node.marks.restoreQuiesced;
+  return given || closed || findDemoted(topology).length > 0;
+}
+
+/** Nobody may be told otherwise while a promotion may come true. */
+export function checkNotPending(topology: Topology): Finding[] {
+  const pending = pendingPromotions(topology).filter((name) => {
+    const node = reachedNode(topology, name);
+    return node === null || !isNotPromoting(node);
+  });
+  const hanging = standbysOf(topology)
+    .filter((node) => mayHangInPromotion(topology, node))
+    .map(({ name }) => name);
+  return [...new Set([...pending, ...hanging])].map((name) => tellOfPending(topology, name));
 }

@@ -16,6 +16,7 @@ import { checkNothingPending, toldOf } from "./pending.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+import { checkNoRivals } from "./rivals.ts";
 import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
 
 /** Null where nothing is left of an earlier one, or where something else is wanted than what it was about. */
@@ -91,14 +92,17 @@ function leftSlotStages(
 function promoteAfterAll(topology: Topology, wanted: string | null): Decision | null {
   const [demoted, another] = findDemoted(topology);
   if (demoted === undefined || another !== undefined) return null;
-  const to = wanted ?? demoted.to;
-  if (to === null) return refuseOn([nobodyTold(demoted)]);
+  const { to } = demoted;
+  if (to === null || (wanted !== null && wanted !== to)) {
+    return refuseOn([handedToAnother(demoted, wanted)]);
+  }
   const next = observationOf(topology, to);
   if (!next.reachable) return refuseOn(checkReachable(next));
   const refusal = refuseOn([
     ...checkBelongs(topology, next),
     ...checkMayLead(next),
     ...checkNothingPending(topology, to),
+    ...checkNoRivals(topology, { name: to, except: [demoted.name], handedTo: null }),
     ...checkRights(next, "promotion"),
     ...checkSettings(next),
     ...checkHasAll(topology, next, demoted),
@@ -166,10 +170,15 @@ export function staleSlotStage(
   return stage(`let go of the slots that ${old} has for them`, steps);
 }
 
-function nobodyTold({ name }: DemotedNode): Finding {
+function handedToAnother({ name, to }: DemotedNode, wanted: string | null): Finding {
+  const message =
+    to === null
+      ? `${name} was shut down to become a standby of a node that is not in the topology file`
+      : `${name} handed over to ${to}, and not to ${wanted ?? "another node"}: ${to} may have been asked to lead`;
+  const first = to === null ? "" : `\`remaster switchover --to ${to}\` goes on, `;
   return problem("not-handed-over", name, {
-    message: `${name} was shut down to become a standby of a node that is not in the topology file`,
-    hint: "name the one that is to lead: --to NODE, or `remaster undo` makes it the primary again",
+    message,
+    hint: `${first}\`remaster undo\` makes ${name} the primary again`,
   });
 }
 

@@ -6,7 +6,9 @@ import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import { reachedNode } from "../topology/structure.ts";
-import type { Topology } from "../topology/topology.ts";
+import { physicalSlotName } from "../topology/slot-name.ts";
+import { type Topology, upstreamChain } from "../topology/topology.ts";
+import { settingText } from "../topology/settings.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import { checkReachable, checkRights, checkSettings } from "./checks.ts";
 import { checkCommitsGoOn } from "./confirmers.ts";
@@ -82,6 +84,9 @@ interface HandOver {
   readonly old: ReachedNode;
   readonly next: ReachedNode;
   readonly moves: readonly Move[];
+  /** The standby from which the candidate streams until then: it is to follow the candidate, so it cannot feed it any more. Null:
+   * the candidate streams from the old primary. */
+  readonly above: string | null;
   /** Those that stream from the old primary until then. */
   readonly leaving: readonly ReachedNode[];
   /** Null with control of the old primary, which is shut down; else it is fenced, and goes on as it is. */
@@ -93,8 +98,17 @@ function one(topology: Topology, reason: string, step: Step): readonly Stage[] {
 }
 
 /** Done while the old primary leads. */
-function preparing(topology: Topology, { old, next, moves }: HandOver): readonly Stage[] {
+function preparing(topology: Topology, hand: HandOver): readonly Stage[] {
+  const { old, next, moves, above } = hand;
+  const straight = { verb: "repoint", node: next.name, to: old.name, until: "follow" } as const;
   return [
+    ...(above === null
+      ? []
+      : one(
+          topology,
+          `have ${next.name} stream from ${old.name} itself, and not through others`,
+          straight,
+        )),
     ...repointStages(topology, moves, {
       until: "stream",
       reason: (to) => `have them stream from ${to} while ${old.name} leads`,
@@ -145,6 +159,7 @@ function settling(topology: Topology, hand: HandOver): readonly Stage[] {
       ...one(topology, `bring ${node} back as a standby`, { verb: "rejoin", node, to }),
       ...settled,
       ...staleSlotStage(topology, node, { leaving }),
+      ...passedSlots(topology, hand),
     ];
   }
   const reopen = { verb: "unfence", node: to, of: node } as const;
@@ -152,6 +167,17 @@ function settling(topology: Topology, hand: HandOver): readonly Stage[] {
     ...(hasClosed(fence) ? one(topology, `give ${to} back what the fence took away`, reopen) : []),
     ...settled,
   ];
+}
+
+/** The candidate's own, on the standby above it and on the old primary, where it streamed from it in between. */
+function passedSlots(topology: Topology, { old, next, above }: HandOver): readonly Stage[] {
+  if (above === null) return [];
+  const slot = physicalSlotName(next.name, settingText(next, "primary_slot_name"));
+  const there = old.slots.some(({ slotName }) => slotName === slot) ? [] : [old.name];
+  const steps = [...there, above].map((node) =>
+    planned(topology, { verb: "drop-slot", node, slot }, { required: false }),
+  );
+  return stage(`let go of the slots that ${next.name} had as a standby`, steps);
 }
 
 /** It leads no more, and nothing here can make it a standby. */
@@ -164,7 +190,7 @@ function tellOfFenced({ old, next, fence }: HandOver): Finding[] {
       severity: "warning",
       node: name,
       message: `${name} stays up, fenced: nobody here can make it a standby`,
-      hint: `on its machine: stop it cleanly, create standby.signal in its data directory, start it; then \`remaster repoint ${name} --to ${next.name}\``,
+      hint: `what it writes by itself from now on is on no other node: \`remaster rejoin ${name} --to ${next.name}\`, run on its machine with control.pg_ctl in the topology file, takes that back with pg_rewind`,
     },
   ];
 }
@@ -199,7 +225,9 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
       ...(fit.blockedCommits ? [] : checkCommitsGoOn(topology, direct)),
     ]) ?? refuseOn(checkFit(pairing, fit));
   if (refusal !== null) return refusal;
-  const hand = { ...hands, moves, leaving: [observed, ...direct], fence };
+  const above = upstreamChain(topology, next)[0] ?? null;
+  const through = above === old.name ? null : above;
+  const hand = { ...hands, moves, above: through, leaving: [observed, ...direct], fence };
   return decidePlan("switchover", topology, {
     stages: [
       ...preparing(topology, hand),

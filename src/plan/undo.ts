@@ -9,40 +9,13 @@ import { settingText } from "../topology/settings.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { ourNodes, reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
 import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
-import { checkReachable, checkRights, checkSettings, waitsForWal } from "./checks.ts";
+import { checkReachable, checkRights, checkSettings } from "./checks.ts";
 import { type FoundSlot, isPhysical, madeSlots } from "./made-slots.ts";
-import { pendingPromotions, tellOfPending, toldOf } from "./pending.ts";
-import { checkNobodyLeads } from "./fence.ts";
+import { checkNotPending, toldOf } from "./pending.ts";
 import type { Decision } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
-
-/** A promotion was not asked for: the request would still be there, or the startup process would no longer wait for WAL.
- * Proven only by two looks one after the other, since each reads the two things at slightly different moments. */
-function isNotPromoting(node: ReachedNode): boolean {
-  const takesWal = waitsForWal(node) || node.receiver?.status === "streaming";
-  return node.promoteSignal === false && takesWal;
-}
-
-/** The candidate got its restore_command back before it was asked, and hangs in it since: with no siblings to tell, that
- * is all that shows. */
-function mayHangInPromotion(node: ReachedNode): boolean {
-  return (
-    node.marks.quiesced && !node.marks.restoreQuiesced && node.startupWait === "IPC/RestoreCommand"
-  );
-}
-
-/** Nobody may be told otherwise while a promotion may come true. */
-function checkNotPending(topology: Topology): Finding[] {
-  const pending = pendingPromotions(topology).filter((name) => {
-    const node = reachedNode(topology, name);
-    return node === null || !isNotPromoting(node);
-  });
-  const hanging = standbysOf(topology)
-    .filter(mayHangInPromotion)
-    .map(({ name }) => name);
-  return [...new Set([...pending, ...hanging])].map((name) => tellOfPending(topology, name));
-}
+import { checkMayTakeWrites } from "./rivals.ts";
 
 /** A cascade that was about to be led below the primary can be led back; a sibling of a node that was promoted cannot. */
 function stillHasUpstream(topology: Topology, node: ReachedNode, primary: string): boolean {
@@ -122,17 +95,24 @@ function handingOver(topology: Topology): readonly string[] {
   return [...about, ...findDemoted(topology)].map(({ name }) => name);
 }
 
-/** Who leads by now in its place. */
+/** Who leads by now in its place; or which of several led last cannot be told. */
 function checkNotHandedOver(topology: Topology, handing: readonly string[]): Finding[] {
-  if (handing.length === 0) return [];
-  return topology.primaries
-    .filter((name) => !handing.includes(name))
-    .map((name) =>
+  const over = handing.filter((name) => !topology.primaries.includes(name));
+  if (over.length > 0 && topology.primaries.length > 0) {
+    return topology.primaries.map((name) =>
       problem("promotion-done", name, {
         message: `${name} leads: what was done for its promotion cannot be taken back`,
         hint: `finish it: \`remaster switchover --to ${name}\``,
       }),
     );
+  }
+  if (handing.length <= 1) return [];
+  return [
+    problem("not-handed-over", null, {
+      message: `${handing.join(", ")} bear the mark of a demotion: which of them led last is not certain`,
+      hint: "`remaster status` shows their timelines and positions; `remaster reinstate NODE` makes one the primary again",
+    }),
+  ];
 }
 
 /** What was made for one that is down: its own word on it cannot be asked for. */
@@ -175,7 +155,9 @@ export function planUndo(topology: Topology): Decision {
   const handing = handingOver(topology);
   const isHanding = ({ name }: ReachedNode): boolean => handing.includes(name);
   const marked = ourNodes(topology).filter((node) => isMarked(node) && !isHanding(node));
-  const fenced = ourNodes(topology).filter((node) => node.marks.fenced && node.role === "primary");
+  const fenced = ourNodes(topology).filter(
+    (node) => node.marks.fenced && node.role === "primary" && !isHanding(node),
+  );
   const slots = distinct([
     ...madeSlots(topology, [...marked, ...ourNodes(topology).filter(isHanding)]),
     ...forgottenSlots(topology),
@@ -186,7 +168,11 @@ export function planUndo(topology: Topology): Decision {
   const refusal =
     refuseOn(checkNotHandedOver(topology, handing)) ??
     refuseOn(checkNotPromoted(topology, marked)) ??
-    refuseOn(fenced.flatMap((node) => checkNobodyLeads(topology, node.name))) ??
+    refuseOn(
+      [...handing, ...fenced.map(({ name }) => name)].flatMap((name) =>
+        checkMayTakeWrites(topology, name),
+      ),
+    ) ??
     refuseOn([...checkNotPending(topology), ...checkKnown(topology, marked)]) ??
     refuseOn([
       ...marked.flatMap(checkSettings),

@@ -93,8 +93,14 @@ async function stayOpen(session: Session): Promise<void> {
   await session.query("SET default_transaction_read_only = off; SET synchronous_commit = local");
 }
 
+/** What taking a fence back may take that could not be closed, milliseconds. */
+const openingMs = 5_000;
+
+/** `left`: it could not be closed, nor taken back again altogether. */
+export type Fenced = Acted & { readonly left?: true };
+
 /** Puts every layer up, and returns once no foreign session is left that began before. */
-export async function fence(session: Session, options: FenceOptions): Promise<Acted> {
+export async function fence(session: Session, options: FenceOptions): Promise<Fenced> {
   const before = await look(session);
   if (!before.isPrimary) return refuse("not-a-primary", "the node is a standby");
   await stayOpen(session);
@@ -103,11 +109,13 @@ export async function fence(session: Session, options: FenceOptions): Promise<Ac
   const marked = await alterMark(session, "remaster.fenced", formatFenceMark(mark));
   if (!marked.done) return marked;
   const closed = await closeLayers(session, mark, options);
-  if (!closed.done) {
-    await unfence(session, options);
-    return closed;
-  }
-  return acted;
+  if (closed.done) return acted;
+  // The operator's interrupt ends the fence, and not the taking back of it.
+  const opened = await unfence(session, {
+    openIn: (database) => options.openIn(database),
+    timeoutMs: openingMs,
+  });
+  return opened.done ? closed : { ...closed, left: true };
 }
 
 /** What an earlier fence has taken away already is what was before. */

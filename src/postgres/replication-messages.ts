@@ -27,12 +27,13 @@ export function readReplicationMessage(message: Uint8Array): ReplicationMessage 
   };
 }
 
-/** Word that everything up to there is written, flushed and applied: a server that shuts down waits for it. */
+/** Word that everything up to there has come: a server that shuts down waits for it. Not that it is flushed: nothing of it is kept here,
+ * and one who says so counts as a synchronous standby (13 to 18). */
 export function formatStatusUpdate(at: Lsn): Uint8Array {
   const message = new Uint8Array(1 + 8 + 8 + 8 + 8 + 1);
   const view = new DataView(message.buffer);
   view.setUint8(0, statusKind);
-  for (const offset of [1, 9, 17]) view.setBigUint64(offset, at);
+  view.setBigUint64(1, at);
   // Our clock is of no interest to anybody, and no reply is wanted.
   return message;
 }

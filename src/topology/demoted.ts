@@ -24,7 +24,8 @@ export function findDemoted(structure: Pick<Structure, "nodes">): readonly Demot
     const { name } = node;
     if (node.reachable) {
       const { demoted, repointing } = node.marks;
-      if (demoted !== true || node.role !== "standby") return [];
+      // Settled, it follows another node for good, and the mark is a left-over.
+      if (demoted !== true || repointing === null || node.role !== "standby") return [];
       return [{ name, to: nameAt(structure, repointing), isDown: false, at: node.received }];
     }
     const { stopped } = node;
@@ -47,6 +48,7 @@ export function hasAllOf(structure: Structure, node: ReachedNode, demoted: Demot
   if (at === null || received === null || replayed === null) return false;
   // The shutdown checkpoint is the last record: who has replayed past its beginning has replayed it.
   if (isDown) return replayed.timeline === at.timeline && replayed.lsn > at.lsn;
+  if (received.timeline !== at.timeline) return false;
   const { relation } = comparePositions(received, at, structure.histories);
   return relation === "same" || relation === "ahead";
 }

@@ -15,6 +15,8 @@ export const refusalCatalogue = {
     "The other standbys have been told to follow another node: a promotion of that node may have been asked for and not be finished. Promoting a second one could make two primaries.",
   "promotion-done":
     "The node that an interrupted run was about to promote leads by now. What was done for that cannot be taken back any more: the way is forward, and the same verb finishes it.",
+  "another-may-lead":
+    "A primary that was shut down or fenced is not made to take writes again, and no other one is promoted in its place, while a node that cannot be reached may lead by now, or the timelines show that somebody was promoted.",
   "not-demoted":
     "The node is not one that a switchover shut down: started as a primary it could be a second one, on a line of its own.",
   "not-handed-over":
@@ -29,6 +31,8 @@ export const refusalCatalogue = {
     "synchronous_standby_names of the node that is to lead names standbys that no node of the cluster is called: they will not confirm anything.",
   "prepared-transactions":
     "Transactions that were prepared for a two-phase commit stand open. A fence leaves them alone: whoever leads next can commit or roll them back.",
+  "fence-not-watched":
+    "The log of a fenced primary could not be read behind the position at which it was fenced, so whether something was written there is not known.",
   "written-past-fence":
     "Something other than the server itself has written to the log behind the position at which the primary was fenced. The message says how far.",
   "promotion-unknown":

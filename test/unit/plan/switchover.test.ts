@@ -112,6 +112,27 @@ describe("a switchover", () => {
     ]);
   });
 
+  test("a candidate below another standby streams from the primary itself first", () => {
+    const above = standby("n3", { senders: [sender("n2")], slots: [slot("n2")] });
+    const below = standby("n2", { configuredUpstream: address("n3"), receiver: receiver("n3") });
+    const decision = decide([
+      primary({ senders: [sender("n3")], slots: [slot("n3")] }),
+      below,
+      above,
+    ]);
+    expect(outline(decision)).toEqual([
+      "repoint n2 --to n1",
+      "repoint n3 --to n2 --keep-mark",
+      "checkpoint n1 n2",
+      "demote n1 --to n2",
+      "promote n2",
+      "rejoin n1 --to n2",
+      "repoint n3 --to n2",
+      "drop-slot n1 --slot n3",
+      "drop-slot n1 --slot n2; drop-slot n3 --slot n2",
+    ]);
+  });
+
   test("is refused where nobody leads, two do, or the candidate could not", () => {
     const dead = unreached({ name: "n1", answer: "refused", speaksPostgres: false });
     expect(outline(decide([dead, standby("n2")]))).toEqual(["refused: no-primary "]);
