@@ -116,7 +116,8 @@ async function runUnfence(input: Input, context: Context): Promise<Report> {
     verb: "unfence",
     decide: (topology: Topology) =>
       decideOnTwoLooks(topology, context, (look) => planUnfence(look, { node, of })),
-    holds: () => `${node} takes writes`,
+    holds: (topology: Topology) =>
+      isPrimary(topology, node) ? `${node} takes writes` : `${node} bears no fence`,
     question: () => `let writes back to ${node}?`,
   };
   return runChange(change, context);

@@ -8,6 +8,7 @@ import type { CheckpointStep, DemoteStep, ReinstateStep } from "../plan/step.ts"
 import { type Ending, untilReplayed, watchEnding } from "../postgres/ending.ts";
 import { pointAt, unpoint } from "../postgres/follow.ts";
 import { observePosition, type PositionLook } from "../postgres/position.ts";
+import { unquiesce } from "../postgres/quiesce.ts";
 import { QueryError, type Session } from "../postgres/session.ts";
 import {
   alterMark,
@@ -271,7 +272,8 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
       await reloadAll(session, { timeoutMs: world.remainingMs(), signal: world.signal });
       const look = await observePosition(session);
       await releaseForGood(node, look, { world, memory });
-      mustFinish(await unpoint(session, memory.pointings.get(node) ?? null));
+      mustFinish(await unpoint(session, memory.pointings.get(node) ?? null, look));
+      mustFinish(await unquiesce(session, { timeoutMs: world.remainingMs() }));
       await takeConninfoBack(session);
       await forgetDemotion(session);
       memory.fenced.delete(node);
@@ -279,6 +281,9 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
 
     async settle({ node }, world) {
       await dropMadeSlots(node, { world, memory });
+      // Its standbys would sleep out wal_retrieve_retry_interval before they try again.
+      const others = world.reached().filter((name) => name !== node);
+      await Promise.all(others.map(async (name) => reload(await world.session(name))));
     },
   };
 }

@@ -81,6 +81,9 @@ function reasonFor(topology: Topology, name: string): string {
 
 function hintFor(topology: Topology, name: string): string {
   const [leader] = topology.primaries;
+  const node = reachedNode(topology, name);
+  if (leader !== undefined && node !== null && isNotPromoting(node))
+    return "`remaster undo` takes the word back, or the verb that gave it goes on when it is run again";
   if (leader !== undefined)
     return `stop ${name} before it leads beside ${leader}, then \`remaster unquiesce\``;
   return reachedNode(topology, name) === null

@@ -59,14 +59,20 @@ function dataDirectoryOf(node: Observation): string {
   return (node.reachable ? settingText(node, "data_directory") : null) ?? "DATA_DIRECTORY";
 }
 
+function sourceOf({ addresses }: ReachedNode): string {
+  const [address] = addresses;
+  return address === undefined ? "host=..." : `host=${address.host} port=${address.port}`;
+}
+
 /** Without its files nothing can be proven, and nothing prepared. */
 function tellByHand(node: Observation, to: ReachedNode): Finding {
   const data = quoteWord(dataDirectoryOf(node));
-  const stop = node.reachable ? `pg_ctl -D ${data} -m fast stop && ` : "";
-  return problem("no-control", node.name, {
-    message: `the topology file gives no control.pg_ctl of ${node.name}: what it has cannot be held against the history of ${to.name}`,
-    hint: `add it, or on its machine, as the owner of its files: ${stop}touch ${data}/standby.signal && pg_ctl -D ${data} start && remaster rejoin ${node.name} --to ${to.name}; as a standby it can be judged over SQL`,
-  });
+  const message = `the topology file gives no control.pg_ctl of ${node.name}: what it has cannot be held against the history of ${to.name}`;
+  // One that runs has written past the switchpoint, and does so once more when it stops.
+  const hint = node.reachable
+    ? `add it; or on its machine, as the owner of its files: pg_ctl -D ${data} -m fast stop && pg_rewind -D ${data} -R --source-server='${sourceOf(to)} dbname=postgres' && pg_ctl -D ${data} start, with the node's own configuration put back; or a new base backup`
+    : `add it, or on its machine, as the owner of its files: touch ${data}/standby.signal && pg_ctl -D ${data} start && remaster rejoin ${node.name} --to ${to.name}; as a standby it can be judged over SQL`;
+  return problem("no-control", node.name, { message, hint });
 }
 
 /** The command that makes the node anew. */

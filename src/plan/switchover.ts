@@ -14,6 +14,7 @@ import { checkReachable, checkRights, checkSettings } from "./checks.ts";
 import { checkCommitsGoOn } from "./confirmers.ts";
 import { checkHandOver } from "./demote.ts";
 import { checkFence, tellOfPrepared } from "./fence.ts";
+import { leftBehind } from "./finishing.ts";
 import type { Decision, Stage } from "./plan.ts";
 import {
   type Accepted,
@@ -237,6 +238,11 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
     noReturn: "promote",
     findings: [
       ...findings,
+      ...leftBehind(
+        topology,
+        [],
+        (gone) => `when it is back: \`remaster repoint ${gone} --to ${next}\``,
+      ),
       ...tellOfFit(pairing, fit),
       ...tellOfFenced(hand),
       ...tellOfLostSlots(hands),

@@ -9,7 +9,13 @@ import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
 import { settingInteger } from "./settings.ts";
 import { timelineOfFile } from "../wal/segment.ts";
-import { isInPointInTimeRecovery, ourNodes, type Structure, standbysOf } from "./structure.ts";
+import {
+  isInPointInTimeRecovery,
+  ourNodes,
+  reachedNode,
+  type Structure,
+  standbysOf,
+} from "./structure.ts";
 
 /** A mark matters on a standby; on a primary the setting sleeps until it is a standby again. */
 function severityOfMark(node: ReachedNode): Severity {
@@ -147,14 +153,23 @@ export function unsettledRepoints(structure: Structure): readonly Finding[] {
 export function fences(structure: Structure): readonly Finding[] {
   return aboutEach(ourNodes(structure), (node) => {
     if (!node.marks.fenced) return [];
+    const { name } = node;
+    const led = structure.primaries.some(
+      (other) => reachedNode(structure, other)?.marks.fenced === false,
+    );
+    if (node.role === "primary" && !led) {
+      const message = `${name} is fenced: it refuses writes, and no other node that was reached takes any`;
+      const hint = `\`remaster unfence ${name}\` lets them back, or the verb that was interrupted goes on`;
+      return [{ code: "fenced", severity: "problem", message, hint }];
+    }
     const effect =
       node.role === "primary" ? "it refuses writes" : "promoted, it would refuse writes";
     return [
       {
         code: "fenced",
         severity: "warning",
-        message: `${node.name} is fenced: ${effect}`,
-        hint: "unfence it only when no other node leads",
+        message: `${name} is fenced: ${effect}`,
+        hint: `\`remaster rejoin ${name}\` makes it a standby of the one that leads, and takes its fence off`,
       },
     ];
   });

@@ -176,7 +176,7 @@ export const cluster: readonly Situation[] = [
       {},
       { settings: { synchronous_standby_names: setting("nobody") }, marks: { fenced: true } },
     ),
-    findings: [["fenced", "warning", "n1"]],
+    findings: [["fenced", "problem", "n1"]],
     says: "it refuses writes",
   },
   {
