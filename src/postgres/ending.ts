@@ -1,6 +1,6 @@
-// Sees a primary to its end: its log over a stream of our own, up to the shutdown checkpoint. A clean end is a stream that the
-// server itself ended, with that record as the last one (13 to 18). Crash recovery writes the same record and then opens for
-// writes, but no stream outlives a crash: what ends in order was shut down.
+// Sees a primary to its end: its log over a stream of our own, up to the shutdown checkpoint. A clean end is that record as the
+// last one of a stream that began before (13 to 18): a running server writes none, and crash recovery, which writes one and
+// then opens for writes, comes only when the stream has ended, since none outlives a crash.
 
 import type { Conninfo } from "../conninfo/conninfo.ts";
 import { formatLsn, type Lsn, lsn } from "../wal/lsn.ts";
@@ -45,10 +45,11 @@ export async function watchEnding(
       walk.take(bytes);
     },
   });
-  const ending = stream.end.then(
-    (end): Ending =>
-      end.kind === "lost" ? { kind: "unclean", why: end.why } : walk.judge(wish.from.timeline),
-  );
+  const ending = stream.end.then((end): Ending => {
+    const judged = walk.judge(wish.from.timeline);
+    // A server that ends may reset the connection before its last word is read. The record itself tells as much.
+    return end.kind === "lost" && judged.kind === "unclean" ? { ...judged, why: end.why } : judged;
+  });
   return { ending, [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose]() };
 }
 

@@ -33,6 +33,9 @@ export interface WalStream extends AsyncDisposable {
   readonly end: Promise<WalStreamEnd>;
 }
 
+/** After which the same word is worth saying again, milliseconds; servers wait for it for seconds (wal_sender_timeout). */
+const repeatMs = 500;
+
 /** Begins to stream; throws where the server does not let us in. That it refuses to stream shows in the end. */
 export async function streamWal(wish: WalStreamWish): Promise<WalStream> {
   const session = await connect(
@@ -53,6 +56,15 @@ export async function streamWal(wish: WalStreamWish): Promise<WalStream> {
     throw error;
   }
   let at = wish.from;
+  const confirmed = { at: lsn(0n), when: 0 };
+  const confirm = (): Uint8Array => {
+    confirmed.at = at;
+    confirmed.when = performance.now();
+    return formatStatusUpdate(at);
+  };
+  /** What was said a moment ago is not said again: a server that ends leaves it unread, and the connection is reset. */
+  const isFresh = (): boolean =>
+    confirmed.at === at && performance.now() - confirmed.when < repeatMs;
   const onData = (message: Uint8Array): Uint8Array | null => {
     const read = readReplicationMessage(message);
     if (read === null) return null;
@@ -61,9 +73,9 @@ export async function streamWal(wish: WalStreamWish): Promise<WalStream> {
       at = lsn(at + BigInt(read.bytes.length));
       // The driver uses its buffer again.
       wish.onWal({ at: read.at, bytes: new Uint8Array(read.bytes) });
-      return formatStatusUpdate(at);
+      return confirm();
     }
-    return read.replyWanted ? formatStatusUpdate(at) : null;
+    return read.replyWanted && !isFresh() ? confirm() : null;
   };
   const command = `START_REPLICATION PHYSICAL ${formatLsn(wish.from)} TIMELINE ${wish.timeline.toFixed(0)}`;
   const end = session.copyBoth(command, onData).then(

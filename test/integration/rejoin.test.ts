@@ -180,7 +180,7 @@ describe.each(testMajors)("without a rewind, PostgreSQL %d", (major) => {
     const far = operatorOf(cluster, { config: bare });
     const without = await far.change("rejoin", "n1", "--to", "n2");
     expect([without.status, alarmsIn(without.report)]).toEqual([5, ["no-control n1"]]);
-    expect(without.report.findings[0]?.hint).toContain(`touch ${n1.dataDir}/standby.signal`);
+    expect(without.report.findings[0]?.hint).toContain(`pg_rewind -D ${n1.dataDir} -R`);
   });
 });
 
