@@ -197,7 +197,7 @@ function createResumePerformer(waiting: Waiting): Performer<ResumeStep> {
       const { node, to } = step;
       const config = poolerConfig(world, node);
       const failures = to === undefined ? [] : await readdress(step, to, world);
-      await resumePooler(config, await world.console(node), await look(config, world));
+      await resumePooler(config, await world.console(node), () => world.pause(5));
       const since = waiting.get(node);
       if (since !== undefined) lasted.set(node, Math.round(world.now() - since));
       waiting.delete(node);

@@ -30,6 +30,11 @@ export interface PooledDatabase {
 /** No answer of a console takes long, but that to a PAUSE. Milliseconds. */
 const answerMs = 3_000;
 
+const loginRetryKey = "server_login_retry";
+
+/** How long the first logins after a RESUME are waited for, milliseconds: a server that takes none holds nothing up. */
+const loginsMs = 1_000;
+
 /** That of a PAUSE is waited for elsewhere: a statement that is broken off is cancelled, which here means resumed. */
 const longestMs = 2_147_483_647;
 
@@ -45,22 +50,16 @@ export async function openConsole(
   });
 }
 
-export async function lookAtPooler(
-  { databases: named }: PoolerConfig,
-  console: Session,
-): Promise<PoolerLook> {
+export async function lookAtPooler(pooler: PoolerConfig, console: Session): Promise<PoolerLook> {
   const { whole, mayPause } = await probe(console);
   const rows = (await console.query("SHOW DATABASES")).filter(isPooled);
-  const pools = await console.query("SHOW POOLS");
-  const meant = pools
-    .filter((row) => row["database"] !== "pgbouncer")
-    .filter((row) => named.length === 0 || named.includes(row["database"] ?? ""));
+  const pools = await poolsOf(pooler, console);
   return {
     whole,
     mayPause,
     paused: rows.filter((row) => row["paused"] === "1").map(nameOf),
     databases: rows.map((row) => ({ name: nameOf(row), address: addressOf(row) })),
-    connections: meant.reduce((sum, row) => sum + connectionsIn(row), 0),
+    connections: pools.reduce((sum, row) => sum + connectionsIn(row), 0),
   };
 }
 
@@ -108,20 +107,53 @@ export async function pausePooler({ databases }: PoolerConfig, console: Session)
   }
 }
 
-/** What is paused of that which the topology file means; what another hand paused beside it stays so. */
+/**
+ * What is paused of that which the topology file means; what another hand paused beside it stays so. A login that failed,
+ * or that a PAUSE broke off, keeps everybody from the server for `server_login_retry` (15 s, measured with 1.18): not after
+ * this. A pooler that is let go with that still in force says so in its `SHOW CONFIG`, and any RELOAD ends it.
+ */
 export async function resumePooler(
   pooler: PoolerConfig,
   console: Session,
-  look: PoolerLook,
+  pause: () => Promise<void>,
 ): Promise<void> {
-  for (const command of resumeCommands(pooler, look)) {
-    try {
-      await console.query(command);
-    } catch (error) {
-      // Somebody was faster.
-      if (!(error instanceof QueryError && /is not paused/.test(error.message))) throw error;
+  const retry = await loginRetry(console);
+  if (retry !== null) await console.query(`SET ${loginRetryKey} = '0'`);
+  try {
+    for (const command of resumeCommands(pooler, await lookAtPooler(pooler, console))) {
+      await console.query(command).catch((error: unknown) => {
+        // Somebody was faster.
+        if (!(error instanceof QueryError && /is not paused/.test(error.message))) throw error;
+      });
     }
+    const until = performance.now() + loginsMs;
+    while (performance.now() < until && (await hasUnserved(pooler, console))) await pause();
+  } finally {
+    if (retry !== null) await console.query(`SET ${loginRetryKey} = '${retry}'`);
   }
+}
+
+/** Seconds, as it writes them; null where nobody waits for it anyway. */
+async function loginRetry(console: Session): Promise<string | null> {
+  const rows = await console.query("SHOW CONFIG");
+  const value = rows.find((row) => row["key"] === loginRetryKey)?.["value"] ?? "0";
+  return /^[0-9.]+$/.test(value) && Number(value) > 0 ? value : null;
+}
+
+/** Whether clients wait in a pool that has no connection to a server. */
+async function hasUnserved(pooler: PoolerConfig, console: Session): Promise<boolean> {
+  const pools = await poolsOf(pooler, console);
+  return pools.some(
+    (pool) =>
+      Number(pool["cl_waiting"] ?? "0") > 0 &&
+      connectionsIn(pool) - Number(pool["sv_login"] ?? "0") === 0,
+  );
+}
+
+async function poolsOf({ databases }: PoolerConfig, console: Session): Promise<readonly Row[]> {
+  return (await console.query("SHOW POOLS"))
+    .filter((row) => row["database"] !== "pgbouncer")
+    .filter((row) => databases.length === 0 || databases.includes(row["database"] ?? ""));
 }
 
 function resumeCommands({ databases }: PoolerConfig, look: PoolerLook): readonly string[] {
