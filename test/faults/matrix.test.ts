@@ -146,7 +146,8 @@ async function takeBack(
   await dropNamedSlots(operator, result);
   if (status === 0 && !promoted) {
     const now = await stateOf(cluster, story);
-    expect(now, report.summary).toEqual(settled(cluster, story, before, now));
+    const said = JSON.stringify([report.summary, report.findings, report.steps]);
+    expect(now, `${said}, after ${result.stdout}`).toEqual(settled(cluster, story, before, now));
   }
 }
 
