@@ -28,7 +28,7 @@ import type { Memory } from "./memory.ts";
 import { NotDone, type Performer, Unfinished } from "./performer.ts";
 import { dropMadeSlots, makeSlot } from "./slots.ts";
 import { releaseForGood } from "./told-slots.ts";
-import { nodeConfig, type World } from "./world.ts";
+import { answers, nodeConfig, type World } from "./world.ts";
 
 /** There is always something to write: whoever asks for a checkpoint gets one. */
 export function createCheckpointPerformer(): Performer<CheckpointStep> {
@@ -101,6 +101,7 @@ async function tell(step: DemoteStep, look: PositionLook, run: Run): Promise<voi
     makeSlot: {
       on: step.to,
       make: () => makeSlot(step.node, { upstream: step.to, slotName }, run),
+      answers: () => answers(step.node, world),
     },
   });
   mustAct(pointed);

@@ -32,7 +32,7 @@ import type { Holding, Performer } from "./performer.ts";
 import { makeSlot } from "./slots.ts";
 import { dropSlotsAt, nodeOfSlot, tellOfForgotten } from "./told-slots.ts";
 import { bearsUnloadedMark } from "./unloaded.ts";
-import { nodeConfig, type World } from "./world.ts";
+import { answers, nodeConfig, type World } from "./world.ts";
 
 interface Run {
   readonly world: World;
@@ -88,6 +88,7 @@ async function tell(step: RepointStep, look: PositionLook, { world, memory }: Ru
   const standby = await world.session(step.node);
   const slotName = physicalSlotName(step.node, look.primarySlotName);
   const make = () => ensureOwnSlot(step, look, { world, memory });
+  const isThere = () => answers(step.node, world);
   const there = hasSlot(world.lastSeen(step.to), slotName) ? await make() : null;
   if (there !== null) mustAct(there);
   const isOld = there?.done === true && !there.made;
@@ -95,7 +96,9 @@ async function tell(step: RepointStep, look: PositionLook, { world, memory }: Ru
     upstream: nodeConfig(world, step.to).replication,
     slotName,
     look,
-    ...(isOld ? {} : { makeSlot: { on: step.to, make: async () => there ?? (await make()) } }),
+    ...(isOld
+      ? {}
+      : { makeSlot: { on: step.to, make: async () => there ?? (await make()), answers: isThere } }),
     ...(memory.changeable.has(step.node) ? { settings: "checked" } : {}),
   });
   mustAct(pointed);

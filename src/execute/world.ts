@@ -45,3 +45,11 @@ export function nodeConfig(world: World, name: string): NodeConfig {
   if (found === undefined) throw new Error(`no node ${name} in the plan's topology file`);
   return found;
 }
+
+/** Whether the node lets us in, after a connection to it was lost. */
+export async function answers(node: string, world: World): Promise<boolean> {
+  return world.session(node).then(
+    () => true,
+    () => false,
+  );
+}

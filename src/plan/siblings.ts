@@ -3,7 +3,8 @@
 
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { standbysOf } from "../topology/structure.ts";
+import { settingText } from "../topology/settings.ts";
+import { reachedNode, standbysOf } from "../topology/structure.ts";
 import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
 import { checkSettings } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
@@ -53,6 +54,14 @@ function followedBy(topology: Topology, node: ReachedNode): string | null {
   return configuredUpstream === null ? null : findNodeAt(topology, configuredUpstream);
 }
 
+/** A switchover lets go of the slots on the old primary when it is over: who asks for one there that is gone was below it
+ * while it led, and is no cascade of its. */
+function mayStream(topology: Topology, node: ReachedNode, upstream: string): boolean {
+  const slot = settingText(node, "primary_slot_name") ?? "";
+  if (slot === "" || topology.edges.get(node.name)?.streaming === true) return true;
+  return reachedNode(topology, upstream)?.slots.some(({ slotName }) => slotName === slot) !== false;
+}
+
 /** Each sibling goes to the candidate, but one that streams from another sibling stays below it, unless that is torn. */
 export function movesOf(
   topology: Topology,
@@ -65,6 +74,7 @@ export function movesOf(
     const stays =
       upstream !== null &&
       names.has(upstream) &&
+      mayStream(topology, node, upstream) &&
       !end.torn.has(upstream) &&
       !upstreamChain(topology, upstream).includes(node.name);
     return { node, to: stays ? upstream : end.candidate, torn: end.torn.has(node.name) };

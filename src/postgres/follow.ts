@@ -68,13 +68,20 @@ export interface Target {
   readonly upstream: Address;
   readonly slotName: string | null;
   /** The upstream has no such slot: made when the mark that tells of it is written, and before that is in force. */
-  readonly makeSlot?: { readonly on: string; make(): Promise<SlotEnsured> } | undefined;
+  readonly makeSlot?: SlotMaker | undefined;
   /** For as long as the standby lacks what that node has; to follow it for good, when absent. */
   readonly purpose?: "follow" | "exchange";
   /** What was seen of the standby a moment ago; looked at anew when absent. */
   readonly look?: PositionLook;
   /** `checked`: nothing stands against changing its settings. */
   readonly settings?: "checked";
+}
+
+export interface SlotMaker {
+  readonly on: string;
+  make(): Promise<SlotEnsured>;
+  /** Whether the standby still lets anybody in. */
+  answers(): Promise<boolean>;
 }
 
 /** Leads the standby to another upstream and slot; the old conninfo stays in place under the mark. */
@@ -101,8 +108,9 @@ export async function pointAt(session: Session, target: Target): Promise<Pointed
   const [refusal] = names.length === 0 ? [] : await settingObstacles(session, names);
   if (refusal !== undefined) return { done: false, refusal };
   const written = await writeSettings(session, changes).catch(async (error: unknown) => {
-    // Whether it was written is not known. If it was, the standby will ask for the slot.
-    await target.makeSlot?.make();
+    // Whether it was written is not known. If it was, the standby will ask for the slot; one that is gone will not, and for a
+    // mark that it comes back with the next run makes it. No mark would tell of a slot made in vain.
+    if ((await target.makeSlot?.answers()) === true) await target.makeSlot?.make();
     throw error;
   });
   if (!written.done) return written;

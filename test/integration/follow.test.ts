@@ -148,6 +148,8 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     const inForce = async () => readMarks((await observePosition(n3)).primaryConninfo ?? "");
     const slotsAt = async () => (await inForce()).slotsAt.map(({ node }) => node);
 
+    const answers = () => Promise.resolve(true);
+
     test("is told of before it is made, and made before anybody asks for it", async () => {
       const shown = await valueOf(cluster, "n3", "SHOW primary_conninfo");
       const make = vi.fn(async () => {
@@ -158,7 +160,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       const pointed = await pointAt(n3, {
         upstream: upstream(),
         slotName: "another",
-        makeSlot: { on: "n2", make },
+        makeSlot: { on: "n2", make, answers },
       });
       expect(pointed).toMatchObject({ done: true });
       expect(make).toHaveBeenCalledOnce();
@@ -173,12 +175,32 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     test("is not told of as ours where somebody else made it meanwhile", async () => {
       const make = () => ensureSlot(n2, "another");
       expect(await make()).toEqual({ done: true, made: false });
-      const target = { upstream: upstream(), slotName: "another", makeSlot: { on: "n2", make } };
+      const target = {
+        upstream: upstream(),
+        slotName: "another",
+        makeSlot: { on: "n2", make, answers },
+      };
       const pointed = await pointAt(n3, target);
       await expect.poll(async () => (await inForce()).repointing).toEqual(upstream());
       expect(await slotsAt()).toEqual([]);
       if (pointed.done) expect(await unpoint(n3, pointed.before)).toEqual({ done: true });
       await follows(n3, n2);
+      await run(cluster, "n2", "SELECT pg_drop_replication_slot('another')");
+    });
+
+    test("is made for one that was cut off and answers, and not for one that is gone", async () => {
+      const lost = await open(cluster.server("n3").conninfo);
+      await lost.close();
+      const makeFor = async (there: boolean) => {
+        const make = vi.fn(() => ensureSlot(n2, "another"));
+        const makeSlot = { on: "n2", make, answers: () => Promise.resolve(there) };
+        const look = await observePosition(n3);
+        const target = { upstream: upstream(), slotName: "another", look, makeSlot };
+        await expect(pointAt(lost, { ...target, settings: "checked" })).rejects.toThrow();
+        return make.mock.calls.length;
+      };
+      expect(await makeFor(false)).toBe(0);
+      expect(await makeFor(true)).toBe(1);
       await run(cluster, "n2", "SELECT pg_drop_replication_slot('another')");
     });
 
@@ -188,7 +210,7 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
       const pointed = await pointAt(n3, {
         upstream: upstream(),
         slotName: "another",
-        makeSlot: { on: "n2", make: () => Promise.resolve(refused) },
+        makeSlot: { on: "n2", make: () => Promise.resolve(refused), answers },
       });
       expect(pointed).toEqual(refused);
       expect(linesOf(autoConf(cluster.server("n3")))).toEqual(linesOf(before));

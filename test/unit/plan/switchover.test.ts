@@ -212,6 +212,25 @@ describe("one that was cut short", () => {
     expect(outline(planUndo(buildTopology("test", nodes)))).toEqual(["refused: promotion-done n2"]);
   });
 
+  test("behind it a standby that was away comes to the new primary, and a cascade stays", () => {
+    const led = reached({
+      name: "n2",
+      at: "2@0/5000000",
+      role: "primary",
+      senders: [sender("n1")],
+    });
+    const former = (slots: readonly Slot[]) =>
+      standby("n1", {
+        at: "2@0/5000000",
+        configuredUpstream: address("n2"),
+        receiver: receiver("n2"),
+        slots,
+      });
+    const away = standby("n3", { receiver: null });
+    expect(outline(decide([former([]), led, away]))).toEqual(["repoint n3 --to n2"]);
+    expect(outline(decide([former([slot("n3")]), led, away]))).toEqual(["repoint n3 --to n1"]);
+  });
+
   test("before the shutdown is taken back by starting anew or by undo", () => {
     const about = primary({ marks: { demoted: true, repointing: address("n2") } });
     const nodes = [about, standby("n2"), standby("n3")];
