@@ -10,7 +10,7 @@ function __remaster_words
             continue
         end
         switch $token
-            case -f --config -c --cluster -d --dsn --timeout --to --accept-timeline --limit --from --require --patience --spare --of --slot --for --outcome --standbys --not-promotable --pg --bindir --dir --print
+            case -f --config -c --cluster -d --dsn --timeout --to --accept-timeline --limit --from --require --patience --spare --of --slot --standby --for --outcome --standbys --not-promotable --pg --bindir --dir --print
                 set skip 1
             case '-*'
             case '*'
@@ -80,6 +80,7 @@ complete -c remaster -n 'not __remaster_verb' -a resume -d 'let the clients of a
 complete -c remaster -n 'not __remaster_verb' -a stop -d 'stop a server through its control'
 complete -c remaster -n 'not __remaster_verb' -a heal -d 'clear a torn end of WAL so that a standby can follow'
 complete -c remaster -n 'not __remaster_verb' -a drop-slot -d 'remove a physical slot that nobody uses'
+complete -c remaster -n 'not __remaster_verb' -a slot-sync -d 'keep logical slots ready on the standbys'
 complete -c remaster -n 'not __remaster_verb' -a hook -d 'run one of your own commands, as a switchover does'
 complete -c remaster -n 'not __remaster_verb' -a failover -d 'the primary is gone: bring the cluster to its next one'
 complete -c remaster -n 'not __remaster_verb' -a switchover -d 'change the primary while all nodes are alive'
@@ -90,7 +91,7 @@ complete -c remaster -n 'not __remaster_verb' -a rehearse -d 'kill a primary und
 complete -c remaster -n 'not __remaster_verb' -a role -d 'print the SQL of a role for remaster, no superuser'
 complete -c remaster -n 'not __remaster_verb' -a completion -d 'print the completion script of a shell'
 complete -c remaster -n 'not __remaster_verb' -a help -d 'explain a verb'
-complete -c remaster -n '__remaster_argument help 0' -a 'status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot hook failover switchover undo lock sandbox rehearse role completion'
+complete -c remaster -n '__remaster_argument help 0' -a 'status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot slot-sync hook failover switchover undo lock sandbox rehearse role completion'
 complete -c remaster -n '__remaster_verb status' -s f -l config -x -a '(__fish_complete_path (commandline -ct))' -d 'topology file'
 complete -c remaster -n '__remaster_verb status' -s c -l cluster -x -d 'cluster by name, from the configuration directories'
 complete -c remaster -n '__remaster_verb status' -s d -l dsn -x -d 'connect without a file; several hosts make a cluster'
@@ -396,6 +397,25 @@ complete -c remaster -n '__remaster_verb drop-slot' -l no-color -d 'no colours, 
 complete -c remaster -n '__remaster_verb drop-slot' -l timeout -x -d 'deadline of the run: 500ms, 10s, 2m'
 complete -c remaster -n '__remaster_verb drop-slot' -s h -l help -d 'this help'
 complete -c remaster -n '__remaster_argument drop-slot 0' -a '(__remaster_nodes)'
+complete -c remaster -n '__remaster_verb slot-sync' -l standby -x -a '(__remaster_nodes)' -d 'these standbys alone; by default all that may lead'
+complete -c remaster -n '__remaster_verb slot-sync' -l slot -x -d 'these slots alone; * stands for anything'
+complete -c remaster -n '__remaster_verb slot-sync' -l check -d 'change nothing; exit 1 where a failover now would lose a slot'
+complete -c remaster -n '__remaster_verb slot-sync' -l allow-restart -d 'stop and start a standby where its copy takes that (13 to 15)'
+complete -c remaster -n '__remaster_verb slot-sync' -s n -l dry-run -d 'show the plan that would run, change nothing'
+complete -c remaster -n '__remaster_verb slot-sync' -l script -d 'print the plan as a POSIX shell script, change nothing'
+complete -c remaster -n '__remaster_verb slot-sync' -s y -l yes -d 'do not ask'
+complete -c remaster -n '__remaster_verb slot-sync' -l accept-timeline -x -d 'the timeline that is the cluster\'s, where they fork'
+complete -c remaster -n '__remaster_verb slot-sync' -l override-manager -d 'go on beside another program that manages the cluster'
+complete -c remaster -n '__remaster_verb slot-sync' -l take-over -d 'end the run that holds the lock of the cluster'
+complete -c remaster -n '__remaster_verb slot-sync' -s f -l config -x -a '(__fish_complete_path (commandline -ct))' -d 'topology file'
+complete -c remaster -n '__remaster_verb slot-sync' -s c -l cluster -x -d 'cluster by name, from the configuration directories'
+complete -c remaster -n '__remaster_verb slot-sync' -s d -l dsn -x -d 'connect without a file; several hosts make a cluster'
+complete -c remaster -n '__remaster_verb slot-sync' -l json -d 'one JSON report on stdout'
+complete -c remaster -n '__remaster_verb slot-sync' -s q -l quiet -d 'one word or nothing on stdout, no talk'
+complete -c remaster -n '__remaster_verb slot-sync' -s v -l verbose -d 'say more on stderr'
+complete -c remaster -n '__remaster_verb slot-sync' -l no-color -d 'no colours, as with NO_COLOR'
+complete -c remaster -n '__remaster_verb slot-sync' -l timeout -x -d 'deadline of the run: 500ms, 10s, 2m'
+complete -c remaster -n '__remaster_verb slot-sync' -s h -l help -d 'this help'
 complete -c remaster -n '__remaster_verb hook' -l to -x -a '(__remaster_nodes)' -d 'the node that leads, or is to: the command\'s new primary'
 complete -c remaster -n '__remaster_verb hook' -l from -x -a '(__remaster_nodes)' -d 'the node that led before: the command\'s old primary'
 complete -c remaster -n '__remaster_verb hook' -l for -x -d 'the verb that the command is told of: switchover or failover'

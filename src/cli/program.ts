@@ -87,7 +87,8 @@ function commandOf(definition: VerbDefinition): Command {
 /** What must be there is checked here, not by commander: a mistyped option is the better complaint. */
 function commanderOption(option: OptionDefinition): Option {
   const short = option.short === undefined ? "" : `-${option.short}, `;
-  const value = option.type === "flag" ? "" : ` <${option.placeholder}>`;
+  const more = option.type === "value" && option.several === true ? "..." : "";
+  const value = option.type === "flag" ? "" : ` <${option.placeholder}${more}>`;
   return new commander.Option(`${short}--${option.flag}${value}`, option.summary);
 }
 

@@ -38,6 +38,8 @@ export interface ValueOption extends OptionBase {
   readonly placeholder: string;
   readonly kind: ValueKind;
   readonly required?: boolean;
+  /** It takes several values, one after the other or in one word with commas between them: `optionTexts` gives them. */
+  readonly several?: true;
   /** Shown in help; also what run receives when the option is absent. */
   readonly default?: string;
 }
@@ -96,6 +98,11 @@ export interface VerbDefinition {
 export function optionText(input: Input, flag: string): string | null {
   const value = input.options[flag];
   return typeof value === "string" ? value : null;
+}
+
+/** The values of an option that takes several. */
+export function optionTexts(input: Input, flag: string): readonly string[] {
+  return (optionText(input, flag) ?? "").split(",").filter((value) => value !== "");
 }
 
 /** Whether a flag was given. */

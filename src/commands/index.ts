@@ -54,6 +54,11 @@ export const verbs: readonly VerbEntry[] = [
     group: "change",
     load: async () => (await import("./drop-slot.ts")).dropSlot,
   },
+  {
+    name: "slot-sync",
+    group: "change",
+    load: async () => (await import("./slot-sync.ts")).slotSync,
+  },
   { name: "hook", group: "change", load: async () => (await import("./hook.ts")).hook },
   {
     name: "failover",

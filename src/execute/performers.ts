@@ -18,6 +18,7 @@ import { createPromotePerformer } from "./promotion.ts";
 import { createRejoinPerformer } from "./rejoining.ts";
 import { createStopPerformer } from "./stopping.ts";
 import { dropSlotPerformer } from "./slot-dropping.ts";
+import { createSlotSyncPerformer } from "./slot-keeping.ts";
 
 export function createPerformers(desk: HookDesk): Performers {
   const memory = createMemory();
@@ -37,6 +38,7 @@ export function createPerformers(desk: HookDesk): Performers {
     stop: createStopPerformer(memory),
     heal: createHealPerformer(repoint),
     "drop-slot": dropSlotPerformer,
+    "slot-sync": createSlotSyncPerformer(),
     ...createPoolerPerformers(),
     hook: createHookPerformer(desk),
   };

@@ -50,6 +50,7 @@ function takesSeveralNodes(step: Step): boolean {
     case "rejoin":
     case "heal":
     case "drop-slot":
+    case "slot-sync":
     case "pause":
     case "resume":
     case "hook":
@@ -64,7 +65,7 @@ function commandLine(step: Step, nodes: readonly string[]): string {
 }
 
 function stepArguments(step: Step, nodes: readonly string[]): readonly string[] {
-  if (step.verb === "exchange") return [];
+  if (step.verb === "exchange" || step.verb === "slot-sync") return [];
   return step.verb === "hook" ? [step.hook] : nodes;
 }
 
@@ -90,6 +91,11 @@ function stepOptions(step: Step): readonly string[] {
       return ["--to", step.to, ...(step.acceptDataLoss === true ? ["--accept-data-loss"] : [])];
     case "drop-slot":
       return ["--slot", step.slot];
+    case "slot-sync":
+      return [
+        ...["--standby", step.node, "--slot", step.slots.join(",")],
+        ...(step.allowRestart === true ? ["--allow-restart"] : []),
+      ];
     case "fence":
       return [
         ...(step.spare.length === 0 ? [] : ["--spare", step.spare.join(",")]),

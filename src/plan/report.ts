@@ -4,6 +4,7 @@
 import type { Outcome } from "../errors.ts";
 import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
+import type { KeptSlot } from "../topology/kept-slots.ts";
 import type { Topology } from "../topology/topology.ts";
 import type { RunRecord } from "./history.ts";
 import type { Plan } from "./plan.ts";
@@ -29,6 +30,8 @@ export interface Report {
   /** The state of the cluster that the report speaks of: after the change, where there was one. */
   readonly topology?: Topology;
   readonly comparison?: Ranking;
+  /** Each logical slot of the primary on each standby that may lead. */
+  readonly slots?: readonly KeptSlot[];
   readonly plan?: Plan;
   readonly steps?: readonly StepResult[];
   /** Milliseconds by name, in the order they happened. */

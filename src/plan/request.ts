@@ -44,6 +44,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "stop":
     case "heal":
     case "drop-slot":
+    case "slot-sync":
     case "resume":
     case "hook":
       return null;

@@ -90,6 +90,15 @@ export interface DropSlotStep {
   readonly slot: string;
 }
 
+/** Bring a standby's copies of logical slots level with the primary's. */
+export interface SlotSyncStep {
+  readonly verb: "slot-sync";
+  readonly node: string;
+  readonly slots: readonly string[];
+  /** The standby may be stopped and started, where a copy cannot come to be without (13 to 15). */
+  readonly allowRestart?: true;
+}
+
 /** Hold writes off a primary. */
 export interface FenceStep {
   readonly verb: "fence";
@@ -152,6 +161,7 @@ export type Step =
   | StopStep
   | HealStep
   | DropSlotStep
+  | SlotSyncStep
   | PauseStep
   | ResumeStep
   | HookStep;

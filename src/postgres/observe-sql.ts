@@ -85,12 +85,15 @@ function slotsSql(major: number): string {
     major >= 17
       ? "'failover', failover::text, 'synced', synced::text, 'invalidationReason', invalidation_reason"
       : "'failover', NULL, 'synced', NULL, 'invalidationReason', NULL";
+  const twoPhase = major >= 14 ? "two_phase::text" : "NULL";
+  const conflicting = major >= 16 ? "conflicting::text" : "NULL";
   return /* sql */ `
 (SELECT json_agg(json_build_object(
    'slotName', slot_name, 'slotType', slot_type, 'plugin', plugin,
    'database', (SELECT datname FROM pg_database WHERE oid = datoid),
    'temporary', temporary::text, 'active', active::text, 'restartLsn', restart_lsn::text,
-   'confirmedFlushLsn', confirmed_flush_lsn::text, 'walStatus', wal_status, ${since17})
+   'confirmedFlushLsn', confirmed_flush_lsn::text, 'walStatus', wal_status, ${since17},
+   'twoPhase', ${twoPhase}, 'conflicting', ${conflicting}, 'catalogXmin', catalog_xmin::text)
    ORDER BY slot_name)
  FROM pg_get_replication_slots())`;
 }

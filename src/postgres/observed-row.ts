@@ -110,6 +110,9 @@ export function readSlots(row: Row): readonly Slot[] {
     failover: flagOf(slot, "failover"),
     synced: flagOf(slot, "synced"),
     invalidationReason: textOf(slot, "invalidationReason"),
+    twoPhase: flagOf(slot, "twoPhase"),
+    conflicting: flagOf(slot, "conflicting"),
+    catalogXmin: numberOf(slot, "catalogXmin"),
   }));
 }
 

@@ -159,6 +159,12 @@ export interface Slot {
   readonly synced: boolean | null;
   /** 17+: why it was invalidated; null when it was not, or before 17. */
   readonly invalidationReason: string | null;
+  /** 14+; null before. */
+  readonly twoPhase: boolean | null;
+  /** 16+, logical slots: true where replay took away what it needed; null elsewhere. */
+  readonly conflicting: boolean | null;
+  /** The oldest transaction whose catalogue rows it holds, as a transaction id of 32 bits; null where it holds none. */
+  readonly catalogXmin: number | null;
 }
 
 /** A setting as pg_settings shows it; `value` is null where our role may not see it. */

@@ -24,7 +24,9 @@ export const refusalCatalogue = {
   "candidate-behind":
     "The standby that is to lead has yet to replay much of what the primary has written. Writes would be held up for as long as that takes.",
   "slot-would-be-lost":
-    "A logical slot on the primary has no copy on the candidate that is ready, so its consumer would not find its place there: what it had not confirmed would have to be made up for from elsewhere.",
+    "A logical slot on the primary has no copy that is ready on a standby that may lead, so its consumer would not find its place there: what it had not confirmed would have to be made up for from elsewhere. The message says why, the hint what makes it ready.",
+  "slot-not-synced":
+    "A copy of a logical slot could not be made or brought level on a standby. The message says why; the other slots were seen to all the same.",
   "transactions-broken-off":
     "Transactions are open on the primary that a shutdown or a fence breaks off. They are rolled back, and their clients are told.",
   "synchronous-names-unknown":

@@ -9,8 +9,9 @@ import type { Plan, PlannedStep } from "../plan/plan.ts";
 import type { Report, StepResult } from "../plan/report.ts";
 import type { Ranking } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
+import type { KeptSlot } from "../topology/kept-slots.ts";
 import { formatPosition } from "../wal/position.ts";
-import { type JsonObject, topologyJson } from "./topology-json.ts";
+import { type JsonObject, lsnText, topologyJson } from "./topology-json.ts";
 
 export function reportJson(report: Report): JsonObject {
   const { topology, comparison, plan, steps, timings } = report;
@@ -26,6 +27,7 @@ export function reportJson(report: Report): JsonObject {
     findings: report.findings.map(findingJson),
     ...(topology === undefined ? {} : { topology: topologyJson(topology) }),
     ...(comparison === undefined ? {} : { comparison: comparisonJson(comparison) }),
+    ...(report.slots === undefined ? {} : { slots: report.slots.map(keptSlotJson) }),
     ...(plan === undefined ? {} : { plan: planJson(plan) }),
     ...(steps === undefined ? {} : { steps: steps.map(stepJson) }),
     ...(timings === undefined ? {} : { timings }),
@@ -64,6 +66,25 @@ function comparisonJson(ranking: Ranking): JsonObject {
       eligible: ranked.eligible,
       reasons: ranked.reasons,
     })),
+  };
+}
+
+function keptSlotJson(kept: KeptSlot): JsonObject {
+  const { slot, copy, against } = kept;
+  return {
+    slotName: slot.slotName,
+    plugin: slot.plugin,
+    database: slot.database,
+    primary: kept.primary,
+    node: kept.node,
+    method: kept.method,
+    ready: against === null,
+    reason: against?.reason ?? null,
+    remedy: against?.remedy ?? null,
+    confirmedFlushLsn: lsnText(slot.confirmedFlushLsn),
+    copyConfirmedFlushLsn: lsnText(copy?.confirmedFlushLsn ?? null),
+    repeatBytes: kept.repeatBytes?.toString() ?? null,
+    aheadBytes: kept.aheadBytes?.toString() ?? null,
   };
 }
 

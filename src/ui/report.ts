@@ -3,6 +3,7 @@
 
 import type { Report } from "../plan/report.ts";
 import type { Finding, Severity } from "../topology/finding.ts";
+import { renderKeptSlots } from "./kept-slots.ts";
 import { renderGuarantee } from "./guarantee.ts";
 import { renderRun, renderRuns } from "./history.ts";
 import { foldLine, type Line, line, span, type Style } from "./line.ts";
@@ -27,6 +28,7 @@ export function renderBody(report: Report, view: ReportView): readonly Line[] {
       ? [line(span(topology.cluster, "strong")), ...renderTree(topology, look)]
       : [],
     comparison === undefined ? [] : renderRanking(comparison, look),
+    report.slots === undefined ? [] : renderKeptSlots(report.slots, look),
     plan !== undefined && showsPlan(report) ? renderPlan(plan, look) : [],
     report.runs === undefined ? [] : renderRuns(report.runs, look),
     ...(report.run === undefined ? [] : renderRun(report.run, look)),
@@ -72,7 +74,8 @@ function showsTree(report: Report, view: ReportView): boolean {
     return report.steps.some(({ step, state }) => step.verb === "promote" && state === "done");
   }
   const isLook = isAnswer(report) || report.outcome === "unreachable";
-  return report.plan === undefined && report.comparison === undefined && isLook;
+  const hasOwn = report.comparison !== undefined || report.slots !== undefined;
+  return report.plan === undefined && !hasOwn && isLook;
 }
 
 /** The verb did what it was asked, whatever the answer is. */

@@ -120,10 +120,13 @@ export function slotJson(slot: Slot): JsonObject {
     failover: slot.failover,
     synced: slot.synced,
     invalidationReason: slot.invalidationReason,
+    twoPhase: slot.twoPhase,
+    conflicting: slot.conflicting,
+    catalogXmin: slot.catalogXmin,
   };
 }
 
-function lsnText(value: Lsn | null): string | null {
+export function lsnText(value: Lsn | null): string | null {
   return value === null ? null : formatLsn(value);
 }
 

@@ -117,6 +117,9 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
         failover: major >= 17 ? false : null,
         synced: major >= 17 ? false : null,
         invalidationReason: null,
+        twoPhase: major >= 14 ? false : null,
+        conflicting: null,
+        catalogXmin: null,
       },
     ]);
     expect(n2.slots[0]?.restartLsn).not.toBeNull();

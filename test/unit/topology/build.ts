@@ -92,6 +92,9 @@ export function slot(slotName: string, changes: Partial<Slot> = {}): Slot {
     failover: null,
     synced: null,
     invalidationReason: null,
+    twoPhase: null,
+    conflicting: null,
+    catalogXmin: null,
     ...changes,
   };
 }

@@ -34,6 +34,9 @@ const slot = z.strictObject({
   failover: nullable(z.boolean()),
   synced: nullable(z.boolean()),
   invalidationReason: nullable(z.string()),
+  twoPhase: nullable(z.boolean()),
+  conflicting: nullable(z.boolean()),
+  catalogXmin: nullable(z.int()),
 });
 
 const node = z.strictObject({

@@ -1,0 +1,276 @@
+// Whether a logical slot would survive a failover to a standby: it has a copy there which is proven. That is the only judgement
+// of it; slot-sync, status, failover and switchover all ask here. A copy that looks fine is not enough: it must not be ahead of
+// its consumer (what is between them would be left out), and the catalogue rows that it needs must be held on the primary, which
+// takes hot_standby_feedback and a physical slot at each step of the way down.
+
+import { readMarks } from "../conninfo/override.ts";
+import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import type { ReachedNode, Slot } from "./node.ts";
+import { majorOf, reachedNode, solePrimary, standbysOf } from "./structure.ts";
+import { settingText } from "./settings.ts";
+import { type Topology, upstreamChain } from "./topology.ts";
+
+/** How the copy comes to be: the server's own (17+, slots with the failover flag), decoding on the standby (16+), or a copy of
+ * the slot's file (13 to 15). */
+export type SlotMethod = "failover-slot" | "standby-slot" | "slot-file";
+
+/** Why a copy does not count, and what will make it count. */
+export interface SlotObstacle {
+  /** `source`: the slot on the primary itself; `settings`: what copies need on the way; `copy`: the copy. */
+  readonly of: "source" | "settings" | "copy";
+  readonly reason: string;
+  readonly remedy: string | null;
+}
+
+/** One logical slot of the primary, on one standby that may lead. */
+export interface KeptSlot {
+  /** As it is on the primary. */
+  readonly slot: Slot;
+  readonly primary: string;
+  /** The standby. */
+  readonly node: string;
+  readonly method: SlotMethod;
+  /** The slot by that name on the standby, whatever it is. */
+  readonly copy: Slot | null;
+  /** Null: ready, a failover to that standby would keep it. */
+  readonly against: SlotObstacle | null;
+  /** What a consumer would get once more after a failover, bytes; null where the copy is not ready. */
+  readonly repeatBytes: bigint | null;
+  /** By how much the consumer has confirmed what the standby has not received: what would be missing there; null: nothing. */
+  readonly aheadBytes: bigint | null;
+}
+
+/** What is asked about: all of it where a part is absent. */
+export interface SlotWish {
+  /** Names of standbys. */
+  readonly standbys?: readonly string[];
+  /** Slot names, with `*` for any characters. */
+  readonly patterns?: readonly string[];
+}
+
+/** Every wanted logical slot of the sole primary on every wanted standby that may lead, in the order of the topology file. */
+export function findKeptSlots(topology: Topology, wish: SlotWish = {}): readonly KeptSlot[] {
+  const primary = solePrimary(topology);
+  if (primary === null) return [];
+  const slots = wantedSlots(primary, wish.patterns ?? []);
+  const standbys = standbysOf(topology).filter(({ name, promotable }) =>
+    (wish.standbys ?? []).length === 0 ? promotable : wish.standbys?.includes(name),
+  );
+  return standbys.flatMap((standby) =>
+    slots.map((slot) => judgeSlot(topology, { primary, standby, slot })),
+  );
+}
+
+/** The primary's logical slots that outlive their session. */
+export function wantedSlots(
+  { slots }: Pick<ReachedNode, "slots">,
+  patterns: readonly string[],
+): readonly Slot[] {
+  return slots.filter(
+    ({ slotType, temporary, slotName }) =>
+      slotType === "logical" &&
+      !temporary &&
+      (patterns.length === 0 || patterns.some((pattern) => matches(slotName, pattern))),
+  );
+}
+
+function matches(name: string, pattern: string): boolean {
+  const parts = pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`).test(name);
+}
+
+interface Case {
+  readonly primary: ReachedNode;
+  readonly standby: ReachedNode;
+  readonly slot: Slot;
+}
+
+export function judgeSlot(topology: Topology, each: Case): KeptSlot {
+  const { primary, standby, slot } = each;
+  const method = slotMethod(standby, slot);
+  const copy = standby.slots.find(({ slotName }) => slotName === slot.slotName) ?? null;
+  const against =
+    obstacleAtSource(each) ??
+    obstacleOnTheWay(topology, each, method) ??
+    (copy === null
+      ? { of: "copy", reason: `${standby.name} has no copy of it`, remedy: again(each) }
+      : obstacleOfCopy(topology, each, { copy, method }));
+  return {
+    slot,
+    primary: primary.name,
+    node: standby.name,
+    method,
+    copy,
+    against,
+    repeatBytes: against === null ? between(copy?.confirmedFlushLsn, slot.confirmedFlushLsn) : null,
+    aheadBytes: aheadOf(standby, slot),
+  };
+}
+
+export function slotMethod(standby: ReachedNode, { failover }: Pick<Slot, "failover">): SlotMethod {
+  const major = majorOf(standby);
+  if (major >= 17 && failover === true) return "failover-slot";
+  return major >= 16 ? "standby-slot" : "slot-file";
+}
+
+function again({ standby, slot }: Case): string {
+  return `\`remaster slot-sync --standby ${standby.name} --slot ${slot.slotName}\``;
+}
+
+function between(from: Lsn | null | undefined, to: Lsn | null): bigint | null {
+  return from == null || to === null ? null : to - from;
+}
+
+function aheadOf(standby: ReachedNode, { confirmedFlushLsn }: Slot): bigint | null {
+  const ahead = between(standby.received?.lsn, confirmedFlushLsn);
+  return ahead !== null && ahead > 0n ? ahead : null;
+}
+
+function brokenBy(slot: Slot): string | null {
+  if (slot.invalidationReason !== null) return slot.invalidationReason;
+  if (slot.conflicting === true) return "conflicts with replay";
+  return slot.walStatus === "lost" ? "its WAL is gone" : null;
+}
+
+function obstacleAtSource({ primary, slot }: Case): SlotObstacle | null {
+  const broken = brokenBy(slot);
+  if (broken !== null) {
+    return {
+      of: "source",
+      reason: `it is lost on ${primary.name} itself: ${broken}`,
+      remedy: `its consumer has to start anew; then drop it: SELECT pg_drop_replication_slot('${slot.slotName}')`,
+    };
+  }
+  return slot.confirmedFlushLsn === null
+    ? { of: "source", reason: `nobody has read from it on ${primary.name} yet`, remedy: null }
+    : null;
+}
+
+/** What keeps the rows that a copy needs: settings of the standby, and its slot above it. */
+function obstacleOnTheWay(
+  topology: Topology,
+  { standby }: Case,
+  method: SlotMethod,
+): SlotObstacle | null {
+  const remedy = `\`remaster slot-sync --configure --standby ${standby.name}\``;
+  const missing = missingSettings(topology, standby, method);
+  const [first] = missing;
+  return first === undefined ? null : { of: "settings", reason: first, remedy };
+}
+
+/** Settings that copies on this standby need and that are not so, each as a clause. */
+export function missingSettings(
+  topology: Topology,
+  standby: ReachedNode,
+  method: SlotMethod,
+): readonly string[] {
+  const { name } = standby;
+  const slotName = settingText(standby, "primary_slot_name") ?? "";
+  const [upstream] = upstreamChain(topology, name);
+  const above = upstream === undefined ? null : reachedNode(topology, upstream);
+  const has = above?.slots.some((slot) => slot.slotName === slotName) !== false;
+  const conninfo = readMarks(settingText(standby, "primary_conninfo") ?? "").base;
+  return [
+    ...(settingText(standby, "hot_standby_feedback") === "on"
+      ? []
+      : [`hot_standby_feedback is off on ${name}`]),
+    ...(slotName === "" ? [`${name} streams without a physical slot (primary_slot_name)`] : []),
+    ...(slotName === "" || has ? [] : [`${upstream ?? "its upstream"} has no slot ${slotName}`]),
+    ...(method === "failover-slot" && conninfo !== "" && !/(^|\s)dbname\s*=/.test(conninfo)
+      ? [`primary_conninfo of ${name} names no dbname`]
+      : []),
+  ];
+}
+
+function obstacleOfCopy(
+  topology: Topology,
+  each: Case,
+  { copy, method }: { readonly copy: Slot; readonly method: SlotMethod },
+): SlotObstacle | null {
+  const { standby, slot } = each;
+  const { name } = standby;
+  if (!isSameKind(copy, slot)) {
+    return {
+      of: "copy",
+      reason: `${name} has another slot of that name (${kindOf(copy)})`,
+      remedy: "give one of them another name",
+    };
+  }
+  const broken = brokenBy(copy);
+  if (broken !== null) {
+    return { of: "copy", reason: `its copy on ${name} is lost: ${broken}`, remedy: again(each) };
+  }
+  if (method === "failover-slot" && copy.synced !== true) {
+    return {
+      of: "copy",
+      reason: `${name} has a slot of that name which the server does not keep level (synced is off)`,
+      remedy: again(each),
+    };
+  }
+  const [has, wants] = [copy.confirmedFlushLsn ?? copy.restartLsn, slot.confirmedFlushLsn];
+  if (has !== null && wants !== null && has > wants) return unconfirmed(each, has, wants);
+  if (copy.temporary) {
+    return {
+      of: "copy",
+      reason: `its copy on ${name} is not ready for use yet`,
+      remedy: again(each),
+    };
+  }
+  if (copy.confirmedFlushLsn === null) {
+    return { of: "copy", reason: `its copy on ${name} is not consistent yet`, remedy: again(each) };
+  }
+  return isHeld(topology, each, copy)
+    ? null
+    : {
+        of: "copy",
+        reason: `the catalogue rows that its copy on ${name} needs are not held on the primary`,
+        remedy: again(each),
+      };
+}
+
+function unconfirmed({ standby }: Case, has: Lsn, wants: Lsn): SlotObstacle {
+  return {
+    of: "copy",
+    reason: `its copy on ${standby.name} begins at ${formatLsn(has)}, ahead of its consumer`,
+    remedy: `its consumer must confirm past ${formatLsn(has)}; ${(has - wants).toString()} bytes to go`,
+  };
+}
+
+function isSameKind(copy: Slot, slot: Slot): boolean {
+  return (
+    copy.slotType === "logical" &&
+    copy.plugin === slot.plugin &&
+    copy.database === slot.database &&
+    copy.twoPhase === slot.twoPhase
+  );
+}
+
+function kindOf({ slotType, plugin, database, twoPhase }: Slot): string {
+  if (slotType === "physical") return "a physical one";
+  return `${plugin ?? "unknown plugin"} in ${database ?? "an unknown database"}${twoPhase === true ? ", two-phase" : ""}`;
+}
+
+/** At each step up to the primary the physical slot holds the catalogue rows back to where the copy needs them; or nothing that
+ * the copy needs can have gone, because the slot on the primary itself needs it too. */
+function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot): boolean {
+  const needs = copy.catalogXmin;
+  if (needs === null) return false;
+  if (slot.catalogXmin !== null && isAtMost(slot.catalogXmin, needs)) return true;
+  const path = [standby.name, ...upstreamChain(topology, standby.name)];
+  const links = path.slice(0, path.indexOf(primary.name));
+  return (
+    path.includes(primary.name) &&
+    links.every((name, index) => {
+      const below = reachedNode(topology, name);
+      const above = reachedNode(topology, path[index + 1] ?? "");
+      const slotName = below === null ? null : settingText(below, "primary_slot_name");
+      const held = above?.slots.find((each) => each.slotName === slotName)?.catalogXmin ?? null;
+      return held !== null && isAtMost(held, needs);
+    })
+  );
+}
+
+/** Transaction ids go around in 32 bits. */
+export function isAtMost(xid: number, other: number): boolean {
+  return ((xid - other) | 0) <= 0;
+}
