@@ -78,6 +78,7 @@ export function createContext(wanted: {
       }
     },
     survey: servers.survey,
+    findRival: servers.findRival,
     former: servers.former,
     observePoolers: servers.observePoolers,
     lastSeen: servers.lastSeen,

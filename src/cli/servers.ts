@@ -40,6 +40,7 @@ export interface Servers
     | "cluster"
     | "observe"
     | "survey"
+    | "findRival"
     | "former"
     | "observePoolers"
     | "lastSeen"
@@ -114,6 +115,13 @@ export function createServers(wish: ServersWish): Servers {
         import("../postgres/writers.ts"),
       ]);
       return surveyWriters(node, await open.session(node), spare);
+    },
+    findRival: async (standbys) => {
+      const [open, { findRival }] = await Promise.all([
+        openSessions(),
+        import("../execute/rival.ts"),
+      ]);
+      return findRival(standbys, open);
     },
     former: async (name, to) => {
       const [open, { examineFormer }, { createControl }, { nodes }] = await Promise.all([

@@ -10,6 +10,8 @@ import { refuseOn } from "../plan/request.ts";
 import { formatAcceptedTimeline } from "../topology/accepted.ts";
 import { renderScript } from "../plan/script.ts";
 import type { Finding } from "../topology/finding.ts";
+import { tellOfRival } from "../plan/pending.ts";
+import { standbysOf } from "../topology/structure.ts";
 import { buildTopology, type Topology } from "../topology/topology.ts";
 import {
   alreadyReport,
@@ -36,7 +38,22 @@ export async function decideOnTwoLooks(
   decide: (topology: Topology) => Decision,
 ): Promise<Decision> {
   const decision = decide(first);
-  return decision.kind === "plan" ? decide(await observeTopology(context)) : decision;
+  if (decision.kind !== "plan") return decision;
+  const second = await observeTopology(context);
+  return unlessRival(decide(second), second, context);
+}
+
+/** What rests on nobody coming to lead is not done beside a standby whose promotion is under way. */
+export async function unlessRival(
+  decision: Decision,
+  topology: Topology,
+  context: Context,
+): Promise<Decision> {
+  if (decision.kind !== "plan") return decision;
+  // One that is paused takes no request up, and asking it would end the pause.
+  const asked = standbysOf(topology).filter(({ replay }) => replay !== "paused");
+  const rival = await context.findRival(asked.map(({ name }) => name));
+  return rival === null ? decision : (refuseOn([tellOfRival(rival)]) ?? decision);
 }
 
 /** The same with some of its nodes looked at anew. */

@@ -79,6 +79,8 @@ export interface Context {
   observe(names?: readonly string[]): Promise<readonly Observation[]>;
   /** Who may write to the primary, sessions of these application names left out. */
   survey(node: string, spare: readonly string[]): Promise<WriterSurvey>;
+  /** The first of these standbys that is on its way to lead though nothing that can be observed says so; null where none is. */
+  findRival(standbys: readonly string[]): Promise<string | null>;
   /** What the node's data directory holds, against the history of the one that it is to follow; null where the topology file
    * does not say where it is. */
   former(node: string, to: ReachedNode): Promise<FormerNode | null>;

@@ -6,7 +6,7 @@ import { isMarked } from "../plan/quiesce.ts";
 import { withResumes } from "../plan/poolers.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
-import { observeTopology, runChange } from "./change.ts";
+import { observeTopology, runChange, unlessRival } from "./change.ts";
 import type { Context } from "./context.ts";
 import type { Input, VerbDefinition } from "./define.ts";
 import { heldAgainstPoolers } from "./poolers.ts";
@@ -40,7 +40,8 @@ async function decide(first: Topology, context: Context): Promise<Decision> {
   const poolers = await context.observePoolers();
   if (decision.kind !== "plan") return withResumes(decision, first, poolers);
   const second = await observeTopology(context);
-  return withResumes(planUndo(second), second, poolers);
+  const undone = await unlessRival(planUndo(second), second, context);
+  return withResumes(undone, second, poolers);
 }
 
 function holds(topology: Topology): string {

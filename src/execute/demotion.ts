@@ -28,6 +28,7 @@ import type { Memory } from "./memory.ts";
 import { NotDone, type Performer, Unfinished } from "./performer.ts";
 import { dropMadeSlots, makeSlot } from "./slots.ts";
 import { releaseForGood } from "./told-slots.ts";
+import { mustBeAlone } from "./rival.ts";
 import { answers, nodeConfig, type World } from "./world.ts";
 
 /** There is always something to write: whoever asks for a checkpoint gets one. */
@@ -260,6 +261,7 @@ export function createReinstatePerformer(memory: Memory): Performer<ReinstateSte
     },
 
     async act({ node }, world) {
+      await mustBeAlone(node, world);
       const control = await controlOf(node, world);
       const [seen] = await world.observe([node]);
       if (seen?.reachable === true && seen.role === "primary") {

@@ -18,6 +18,7 @@ import { formatPosition, type Position } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
 import { type Holding, type Performer, Unfinished } from "./performer.ts";
+import { mustBeAlone } from "./rival.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 function limits(node: string, world: World) {
@@ -134,6 +135,7 @@ export function createUnfencePerformer({ fenced }: Memory): Performer<UnfenceSte
 
     async act({ node, of }, world) {
       if (of !== undefined) return createReopening(world, of).act(node);
+      await mustBeAlone(node, world);
       const session = await world.session(node);
       mustFinish(await unfence(session, limits(node, world)));
       fenced.delete(node);

@@ -6,7 +6,7 @@ import { possiblePrimaries } from "../plan/checks.ts";
 import type { PromoteStep } from "../plan/step.ts";
 import { unpoint } from "../postgres/follow.ts";
 import { observePosition } from "../postgres/position.ts";
-import { isBeingPromoted, readWritePosition, requestPromotion } from "../postgres/promote.ts";
+import { readWritePosition, requestPromotion } from "../postgres/promote.ts";
 import { giveBackRestoreCommand, unquiesce } from "../postgres/quiesce.ts";
 import { reload, resetMark } from "../postgres/settings.ts";
 import { buildStructure } from "../topology/topology.ts";
@@ -16,6 +16,7 @@ import { noteForeignWrites } from "./fencing.ts";
 import type { Memory } from "./memory.ts";
 import { NotDone, type Performer } from "./performer.ts";
 import { leftText, releaseSlots } from "./told-slots.ts";
+import { findRival } from "./rival.ts";
 import type { World } from "./world.ts";
 
 export function createPromotePerformer({
@@ -117,14 +118,6 @@ async function findReturned(world: World): Promise<string | null> {
     node.reachable ? node.role === "primary" : node.speaksPostgres,
   );
   return back?.name ?? null;
-}
-
-/** Somebody else's promotion that no mark and no file tells of. */
-async function findRival(others: readonly string[], world: World): Promise<string | null> {
-  const rivals = await Promise.all(
-    others.map(async (name) => isBeingPromoted(await world.session(name)).catch(() => false)),
-  );
-  return others.find((_, index) => rivals[index]) ?? null;
 }
 
 async function clearMarks(node: string, world: World): Promise<void> {

@@ -71,6 +71,14 @@ export function tellOfPending(topology: Topology, name: string): Finding {
   });
 }
 
+/** Asked the server itself. */
+export function tellOfRival(name: string): Finding {
+  return problem("promotion-may-be-pending", name, {
+    message: `${name} is being promoted: it leads any moment`,
+    hint: "look again with `remaster status`: the same verb as before goes on with it",
+  });
+}
+
 function reasonFor(topology: Topology, name: string): string {
   const told = standbysOf(topology).filter((node) => toldOf(topology, node) === name);
   const asked = reachedNode(topology, name)?.promoteSignal === true;

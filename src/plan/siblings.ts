@@ -3,8 +3,8 @@
 
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { settingText } from "../topology/settings.ts";
-import { reachedNode, standbysOf } from "../topology/structure.ts";
+import { hasPlaceOn } from "../topology/former-slot.ts";
+import { standbysOf } from "../topology/structure.ts";
 import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
 import { checkSettings } from "./checks.ts";
 import { checkWalAvailable } from "./exchange.ts";
@@ -54,12 +54,10 @@ function followedBy(topology: Topology, node: ReachedNode): string | null {
   return configuredUpstream === null ? null : findNodeAt(topology, configuredUpstream);
 }
 
-/** A switchover lets go of the slots on the old primary when it is over: who asks for one there that is gone was below it
- * while it led, and is no cascade of its. */
+/** Who asks for a slot that is gone, or of the past, was below that node while it led, and is no cascade of its. */
 function mayStream(topology: Topology, node: ReachedNode, upstream: string): boolean {
-  const slot = settingText(node, "primary_slot_name") ?? "";
-  if (slot === "" || topology.edges.get(node.name)?.streaming === true) return true;
-  return reachedNode(topology, upstream)?.slots.some(({ slotName }) => slotName === slot) !== false;
+  const { streaming } = topology.edges.get(node.name) ?? {};
+  return streaming === true || hasPlaceOn(topology, upstream, node);
 }
 
 /** Each sibling goes to the candidate, but one that streams from another sibling stays below it, unless that is torn. */

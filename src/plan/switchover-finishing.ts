@@ -5,6 +5,7 @@
 import { type DemotedNode, findDemoted, hasAllOf } from "../topology/demoted.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode, Slot } from "../topology/node.ts";
+import { isOfBefore } from "../topology/former-slot.ts";
 import { settingText } from "../topology/settings.ts";
 import { reachedNode, standbysOf } from "../topology/structure.ts";
 import { streamsFrom, type Topology } from "../topology/topology.ts";
@@ -54,10 +55,13 @@ function settleUnder(
   const astray = wanted === null ? [] : findUnfollowing(topology, to);
   const { able, findings } = findMovable(topology, leader);
   const all = movesOf(topology, able, { candidate: to, torn: new Set() });
-  const unsettled = all.filter(
-    ({ node }) =>
-      (toldOf(topology, node) === to || astray.includes(node.name)) && node.marks.demoted !== true,
-  );
+  const returning = back.map(({ step }) => step.node);
+  const unsettled = all.filter(({ node }) => {
+    const { name, marks } = node;
+    if (returning.includes(name)) return false;
+    // A mark that was left behind on one that follows for good.
+    return toldOf(topology, node) === to || astray.includes(name) || marks.demoted === true;
+  });
   const stages = [
     ...stage("bring the old primary back as a standby", back),
     ...stage(`give ${to} back what the fence took away`, closed),
@@ -79,10 +83,8 @@ function leftSlotStages(
   leader: ReachedNode,
   below: readonly ReachedNode[],
 ): readonly Stage[] {
-  const since = leader.history?.ancestors.at(-1)?.end ?? null;
-  if (since === null) return [];
   const down = findDemoted(topology).filter(({ isDown }) => isDown);
-  const isLeft = (slot: Slot): boolean => !slot.active && (slot.restartLsn ?? since) <= since;
+  const isLeft = (slot: Slot): boolean => isOfBefore(slot, leader);
   return [...down.map(({ name }) => name), ...standbysOf(topology).map(({ name }) => name)].flatMap(
     (name) => staleSlotStage(topology, name, { leaving: [leader, ...below], isLeft }),
   );

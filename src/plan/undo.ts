@@ -4,8 +4,8 @@
 
 import { findDemoted } from "../topology/demoted.ts";
 import type { Finding } from "../topology/finding.ts";
+import { hasPlaceOn } from "../topology/former-slot.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { settingText } from "../topology/settings.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
 import { ourNodes, reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
 import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
@@ -23,17 +23,10 @@ function stillHasUpstream(topology: Topology, node: ReachedNode, primary: string
   const own = configuredUpstream === null ? null : findNodeAt(topology, configuredUpstream);
   if (own === null) return false;
   if (own === primary) return true;
-  if (!hasSlotOf(topology, own, node)) return false;
+  if (!hasPlaceOn(topology, own, node)) return false;
   const above = [own, ...upstreamChain(topology, own).slice(0, -1)];
   const flows = above.every((name) => topology.edges.get(name)?.streaming === true);
   return flows && upstreamChain(topology, own).includes(primary);
-}
-
-/** Without its slot it would not stream there any more: a switchover lets go of those when it is over. */
-function hasSlotOf(topology: Topology, upstream: string, node: ReachedNode): boolean {
-  const slot = settingText(node, "primary_slot_name") ?? "";
-  const slots = reachedNode(topology, upstream)?.slots ?? [];
-  return slot === "" || slots.some(({ slotName }) => slotName === slot);
 }
 
 /** Who leads by now, of those that the marks were made for. */

@@ -10,7 +10,16 @@ import type { Observation, Slot, StoppedServer } from "../../../src/topology/nod
 import { buildTopology } from "../../../src/topology/topology.ts";
 import type { WriterSurvey } from "../../../src/topology/writers.ts";
 import { lsn } from "../../../src/wal/lsn.ts";
-import { address, reached, receiver, sender, setting, slot, unreached } from "../topology/build.ts";
+import {
+  address,
+  history,
+  reached,
+  receiver,
+  sender,
+  setting,
+  slot,
+  unreached,
+} from "../topology/build.ts";
 
 const at = "1@0/5000000";
 
@@ -227,8 +236,43 @@ describe("one that was cut short", () => {
         slots,
       });
     const away = standby("n3", { receiver: null });
+    const cascaded = slot("n3", { active: false, restartLsn: lsn(0x5000100n) });
     expect(outline(decide([former([]), led, away]))).toEqual(["repoint n3 --to n2"]);
-    expect(outline(decide([former([slot("n3")]), led, away]))).toEqual(["repoint n3 --to n1"]);
+    expect(outline(decide([former([cascaded]), led, away]))).toEqual(["repoint n3 --to n1"]);
+  });
+
+  test("behind it undo refuses for those that were led away before, and a left mark is cleared", () => {
+    const led = reached({
+      name: "n2",
+      at: "2@0/5000100",
+      role: "primary",
+      history: history(2, "1 0/5000000"),
+      senders: [sender("n1"), sender("n3")],
+      slots: [slot("n3")],
+    });
+    const former = (changes: Parameters<typeof standby>[1]) =>
+      standby("n1", {
+        at: "2@0/5000100",
+        configuredUpstream: address("n2"),
+        receiver: receiver("n2"),
+        ...changes,
+      });
+    const told = standby("n3", {
+      at: "2@0/5000100",
+      receiver: receiver("n2"),
+      marks: { repointing: address("n2"), slotsAt: [{ address: address("n2"), node: "n2" }] },
+    });
+    const past = slot("n3", { active: false, restartLsn: lsn(0x5000000n) });
+    const nodes = [former({ slots: [past] }), led, told];
+    expect(outline(planUndo(buildTopology("test", nodes)))).toEqual(["refused: promotion-done n2"]);
+    expect(outline(decide(nodes))).toEqual(["repoint n3 --to n2", "drop-slot n1 --slot n3"]);
+    const marked = former({ marks: { demoted: true } });
+    const settledSibling = standby("n3", {
+      at: "2@0/5000100",
+      configuredUpstream: address("n2"),
+      receiver: receiver("n2"),
+    });
+    expect(outline(decide([marked, led, settledSibling]))).toEqual(["repoint n1 --to n2"]);
   });
 
   test("before the shutdown is taken back by starting anew or by undo", () => {
