@@ -92,6 +92,22 @@ const topology = z.strictObject({
   nodes: z.array(node),
 });
 
+const keptSlot = z.strictObject({
+  slotName: z.string(),
+  plugin: nullable(z.string()),
+  database: nullable(z.string()),
+  primary: z.string(),
+  node: z.string(),
+  method: z.enum(["failover-slot", "standby-slot", "slot-file"]),
+  ready: z.boolean(),
+  reason: nullable(z.string()),
+  remedy: nullable(z.string()),
+  confirmedFlushLsn: nullable(lsn),
+  copyConfirmedFlushLsn: nullable(lsn),
+  repeatBytes: nullable(bigNumber),
+  aheadBytes: nullable(bigNumber),
+});
+
 const comparison = z.strictObject({
   ahead: nullable(z.string()),
   candidate: nullable(z.string()),
@@ -206,6 +222,7 @@ export const reportSchema = z.strictObject({
   findings: z.array(finding),
   topology: topology.optional(),
   comparison: comparison.optional(),
+  slots: z.array(keptSlot).optional(),
   plan: plan.optional(),
   steps: z.array(step).optional(),
   timings: z.record(z.string(), z.number()).optional(),
@@ -222,6 +239,7 @@ export const contract = {
   topology,
   node,
   slot,
+  slots: keptSlot,
   comparison,
   plan,
   guarantee,
