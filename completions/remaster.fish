@@ -463,7 +463,7 @@ complete -c remaster -n '__remaster_verb switchover' -l spare -x -d 'sessions of
 complete -c remaster -n '__remaster_verb switchover' -l accept-stranded-standbys -d 'go on although standbys will not be able to follow'
 complete -c remaster -n '__remaster_verb switchover' -l accept-blocked-commits -d 'go on although commits will wait for a synchronous standby'
 complete -c remaster -n '__remaster_verb switchover' -l accept-slot-loss -d 'go on although consumers of logical slots will lose their place'
-complete -c remaster -n '__remaster_verb switchover' -l accept-long-pause -d 'go on although writes will wait until the candidate has caught up'
+complete -c remaster -n '__remaster_verb switchover' -l accept-long-pause -d 'go on although writes will wait until the candidate has caught up, or the shutdown for a dead connection'
 complete -c remaster -n '__remaster_verb switchover' -s n -l dry-run -d 'show the plan that would run, change nothing'
 complete -c remaster -n '__remaster_verb switchover' -l script -d 'print the plan as a POSIX shell script, change nothing'
 complete -c remaster -n '__remaster_verb switchover' -s y -l yes -d 'do not ask'

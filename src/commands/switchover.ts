@@ -55,7 +55,8 @@ export const switchover: VerbDefinition = {
     {
       flag: "accept-long-pause",
       type: "flag",
-      summary: "go on although writes will wait until the candidate has caught up",
+      summary:
+        "go on although writes will wait until the candidate has caught up, or the shutdown for a dead connection",
     },
   ],
   examples: [

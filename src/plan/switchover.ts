@@ -15,6 +15,7 @@ import { checkCommitsGoOn } from "./confirmers.ts";
 import { checkHandOver } from "./demote.ts";
 import { checkFence, tellOfPrepared } from "./fence.ts";
 import { leftBehind } from "./finishing.ts";
+import { checkShutdown, tellOfShutdown } from "./held-shutdown.ts";
 import type { Decision, Stage } from "./plan.ts";
 import {
   type Accepted,
@@ -219,7 +220,9 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
   const hands = { old, next: observed };
   const refusal =
     refuseOn([
-      ...(fence === null ? checkHandOver(topology, old, observed) : checkFence(old, fence.survey)),
+      ...(fence === null
+        ? [...checkHandOver(topology, old, observed), ...checkShutdown(topology, old, accepted)]
+        : checkFence(old, fence.survey)),
       ...checkCandidate(observed),
       ...checkClose(hands, accepted),
       ...checkSlotsKept(hands, accepted),
@@ -245,6 +248,7 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
       ),
       ...tellOfFit(pairing, fit),
       ...tellOfFenced(hand),
+      ...(fence === null ? tellOfShutdown(topology, old, accepted) : []),
       ...tellOfLostSlots(hands),
       ...(survey === null ? [] : [...tellOfSessions(survey), ...tellOfPrepared(survey)]),
       ...tellOfSynchronousNames(topology, observed),

@@ -36,6 +36,7 @@ const settingNames: readonly SettingName[] = [
   "wal_log_hints",
   "wal_segment_size",
   "wal_keep_size",
+  "wal_sender_timeout",
   "wal_retrieve_retry_interval",
   "synchronous_standby_names",
   "synchronous_commit",
@@ -72,7 +73,9 @@ const sendersSql = /* sql */ `
    'sentLsn', r.sent_lsn::text, 'writeLsn', r.write_lsn::text, 'flushLsn', r.flush_lsn::text,
    'replayLsn', r.replay_lsn::text,
    'replayLagMs', (extract(epoch FROM r.replay_lag) * 1000)::text,
+   'replyAgeMs', (extract(epoch FROM clock_timestamp() - r.reply_time) * 1000)::text,
    'syncState', r.sync_state, 'syncPriority', r.sync_priority::text, 'slotName', s.slot_name,
+   'logical', (s.slot_type IS NOT DISTINCT FROM 'logical')::text,
    'other', (r.state IS NOT DISTINCT FROM 'backup' OR s.slot_type IS NOT DISTINCT FROM 'logical')::text)
    ORDER BY r.pid)
  FROM pg_stat_get_wal_senders() r

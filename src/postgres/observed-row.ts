@@ -80,7 +80,17 @@ export function readOtherConfirmers(row: Row): readonly string[] {
 }
 
 export function readSenders(row: Row): readonly WalSender[] {
-  return standbyRows(row).map((sender) => ({
+  return standbyRows(row).map(readSender);
+}
+
+export function readConsumers(row: Row): readonly WalSender[] {
+  return listOf(row, "senders")
+    .filter((sender) => flagOf(sender, "logical") === true)
+    .map(readSender);
+}
+
+function readSender(sender: Row): WalSender {
+  return {
     pid: numberOf(sender, "pid") ?? 0,
     applicationName: textOf(sender, "applicationName") ?? "",
     clientAddress: textOf(sender, "clientAddress"),
@@ -91,9 +101,10 @@ export function readSenders(row: Row): readonly WalSender[] {
     flushLsn: lsnOf(sender, "flushLsn"),
     replayLsn: lsnOf(sender, "replayLsn"),
     replayLagMs: numberOf(sender, "replayLagMs"),
+    replyAgeMs: numberOf(sender, "replyAgeMs"),
     syncState: textOf(sender, "syncState") ?? "unknown",
     slotName: textOf(sender, "slotName"),
-  }));
+  };
 }
 
 export function readSlots(row: Row): readonly Slot[] {

@@ -137,6 +137,8 @@ export interface WalSender {
   readonly flushLsn: Lsn | null;
   readonly replayLsn: Lsn | null;
   readonly replayLagMs: number | null;
+  /** Milliseconds since its last word, by the clock of its own machine, whatever that says; null before the first. */
+  readonly replyAgeMs?: number | null;
   readonly syncState: string;
   /** Name of the slot that this sender uses, when it uses one. */
   readonly slotName: string | null;
@@ -195,6 +197,7 @@ export type SettingName =
   | "wal_log_hints"
   | "wal_segment_size"
   | "wal_keep_size"
+  | "wal_sender_timeout"
   | "wal_retrieve_retry_interval"
   | "synchronous_standby_names"
   | "synchronous_commit"
@@ -264,6 +267,8 @@ export interface ReachedNode extends ObservedNode {
   readonly senders: readonly WalSender[];
   /** Names of the connections that synchronous_standby_names lets confirm and that are no standbys: logical consumers. */
   readonly otherConfirmers?: readonly string[];
+  /** The connections of logical consumers. */
+  readonly consumers?: readonly WalSender[];
   readonly slots: readonly Slot[];
   /** First and last WAL segment file names in pg_wal by name order; null without the right to look (pg_monitor has it). */
   readonly walFiles: { readonly oldest: string; readonly newest: string } | null;

@@ -27,6 +27,8 @@ export const refusalCatalogue = {
     "A logical slot on the primary has no copy that is ready on a standby that may lead, so its consumer would not find its place there: what it had not confirmed would have to be made up for from elsewhere. The message says why, the hint what makes it ready.",
   "slot-not-synced":
     "A copy of a logical slot could not be made or brought level on a standby. The message says why; the other slots were seen to all the same.",
+  "shutdown-held-up":
+    "A primary that shuts down waits for whoever streams from it. Where the other end does not answer, it waits until it gives that connection up (wal_sender_timeout), with writes stopped where the network holds no more of what it sends. The message names the connection.",
   "transactions-broken-off":
     "Transactions are open on the primary that a shutdown or a fence breaks off. They are rolled back, and their clients are told.",
   "synchronous-names-unknown":

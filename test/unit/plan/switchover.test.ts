@@ -6,10 +6,16 @@ import type { Decision } from "../../../src/plan/plan.ts";
 import { stageCommandLine } from "../../../src/plan/command-line.ts";
 import { planSwitchover } from "../../../src/plan/switchover.ts";
 import { planUndo } from "../../../src/plan/undo.ts";
-import type { Observation, Slot, StoppedServer } from "../../../src/topology/node.ts";
+import type {
+  Observation,
+  Slot,
+  StoppedServer,
+  UnreachedNode,
+  WalSender,
+} from "../../../src/topology/node.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
 import type { WriterSurvey } from "../../../src/topology/writers.ts";
-import { lsn } from "../../../src/wal/lsn.ts";
+import { lsn, parseLsn } from "../../../src/wal/lsn.ts";
 import {
   address,
   history,
@@ -140,6 +146,41 @@ describe("a switchover", () => {
       "drop-slot n1 --slot n3",
       "drop-slot n1 --slot n2; drop-slot n3 --slot n2",
     ]);
+  });
+
+  describe("where somebody who streams from the primary does not answer", () => {
+    const far = at.replace("1@", "");
+    const heldUp = (row: Partial<WalSender>, n4?: Partial<UnreachedNode>, timeout = "60000") => {
+      const senders = [sender("n2"), sender("n3"), sender("n4", { pid: 77, ...row })];
+      const settings = { wal_sender_timeout: setting(timeout) };
+      const nodes = [primary({ senders, settings }), standby("n2"), standby("n3")];
+      const decision = decide([...nodes, ...(n4 ? [unreached({ name: "n4", ...n4 })] : [])]);
+      const findings = decision.kind === "plan" ? decision.plan.findings : decision.findings;
+      return findings
+        .filter(({ code }) => code === "shutdown-held-up")
+        .map(({ severity, message }) => `${severity}: ${message}`);
+    };
+
+    test("is refused, and the connection named, where that is seen", () => {
+      expect(heldUp({ replyAgeMs: 12_000 }, { answer: "silent" })).toEqual([
+        "problem: n4 does not answer, to which n1 streams (pid 77, last word 12 s ago): a shutdown of n1 would wait for it up to 48 s",
+      ]);
+      expect(heldUp({ replyAgeMs: 12_000 }, { answer: "silent" }, "0")).toEqual([
+        expect.stringMatching(/^problem: .* for ever \(wal_sender_timeout = 0\)$/),
+      ]);
+      expect(heldUp({ replyAgeMs: 30_000, writeLsn: lsn(0x3000000n) })).toEqual([
+        expect.stringMatching(/^problem: n4 from here does not answer/),
+      ]);
+    });
+
+    test("is told where our network or a clock may be what is wrong, and else not", () => {
+      const unanswered = [expect.stringMatching(/^warning: .* may not answer/)];
+      expect(heldUp({ replyAgeMs: 3_000 }, { answer: "none" })).toEqual(unanswered);
+      expect(heldUp({ replyAgeMs: 30_000, writeLsn: parseLsn(far) })).toEqual(unanswered);
+      expect(heldUp({ replyAgeMs: 300_000, writeLsn: lsn(0x3000000n) })).toEqual([]);
+      expect(heldUp({ replyAgeMs: 9_000, writeLsn: lsn(0x3000000n) })).toEqual([]);
+      expect(heldUp({ replyAgeMs: 30 }, { answer: "refused" })).toEqual([]);
+    });
   });
 
   test("is refused where nobody leads, two do, or the candidate could not", () => {
