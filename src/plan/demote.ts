@@ -60,6 +60,17 @@ export function planCheckpoint(
   });
 }
 
+/** Its end is seen over a stream of our own, which takes a WAL sender. */
+export function checkFreeSender(old: ReachedNode): Finding[] {
+  if (!old.missingRights.includes("a free WAL sender")) return [];
+  return [
+    problem("too-few-wal-senders", old.name, {
+      message: `${old.name} has no WAL sender left, and its end would be seen through one`,
+      hint: `end a connection that takes one on ${old.name}, or raise max_wal_senders there and restart it`,
+    }),
+  ];
+}
+
 /** What speaks against the primary handing over to that node. */
 export function checkHandOver(topology: Topology, old: ReachedNode, next: ReachedNode): Finding[] {
   return [
@@ -69,6 +80,7 @@ export function checkHandOver(topology: Topology, old: ReachedNode, next: Reache
     ...checkControl(old),
     ...checkSettings(old),
     ...checkRights(old, "demotion"),
+    ...checkRights(old, "slots"),
     ...checkStreams(topology, next),
     ...checkReplay(next, { cancelQueries: false }),
     ...checkRights(next, "slots"),
@@ -83,7 +95,7 @@ export function planDemote(
   const reach = refuseOn([...checkReachable(node), ...checkReachable(to)]);
   if (reach !== null) return reach;
   if (!node.reachable || !to.reachable) return { kind: "already", findings: [] };
-  const refusal = refuseOn(checkHandOver(topology, node, to));
+  const refusal = refuseOn([...checkHandOver(topology, node, to), ...checkFreeSender(node)]);
   if (refusal !== null) return refusal;
   const step = { verb: "demote", node: node.name, to: to.name } as const;
   return decidePlan("demote", topology, {

@@ -12,7 +12,7 @@ import { settingText } from "../topology/settings.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import { checkReachable, checkRights, checkSettings } from "./checks.ts";
 import { checkCommitsGoOn } from "./confirmers.ts";
-import { checkHandOver } from "./demote.ts";
+import { checkFreeSender, checkHandOver } from "./demote.ts";
 import { checkFence, tellOfPrepared } from "./fence.ts";
 import { leftBehind } from "./finishing.ts";
 import { checkShutdown, tellOfShutdown } from "./held-shutdown.ts";
@@ -221,7 +221,12 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
   const refusal =
     refuseOn([
       ...(fence === null
-        ? [...checkHandOver(topology, old, observed), ...checkShutdown(topology, old, accepted)]
+        ? [
+            ...checkHandOver(topology, old, observed),
+            // Whoever is led away leaves his.
+            ...(direct.length === 0 ? checkFreeSender(old) : []),
+            ...checkShutdown(topology, old, accepted),
+          ]
         : checkFence(old, fence.survey)),
       ...checkCandidate(observed),
       ...checkClose(hands, accepted),

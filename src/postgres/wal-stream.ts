@@ -43,7 +43,8 @@ export async function streamWal(wish: WalStreamWish): Promise<WalStream> {
     {
       applicationName: ownApplicationName,
       timeoutMs: wish.timeoutMs,
-      replication: "true",
+      // A line of pg_hba.conf for `replication` is for a connection without a database: this one needs none (13 to 18).
+      replication: "database",
       greeting: "none",
       ...(wish.signal === undefined ? {} : { signal: wish.signal }),
     },

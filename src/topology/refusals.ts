@@ -66,7 +66,7 @@ export const refusalCatalogue = {
   "missing-right":
     "The role lacks a right that the verb needs, or that would have shown the node's whole state; the message names it.",
   "too-few-wal-senders":
-    "The node that standbys would follow has no WAL sender left for each of them (max_wal_senders). Who comes too late cannot stream from it.",
+    "The node that standbys would follow has no WAL sender left for each of them (max_wal_senders). Who comes too late cannot stream from it. A primary that hands over needs one for the stream by which its end is seen.",
   "too-few-slots":
     "The node that standbys would follow has no room left for a slot for each of them (max_replication_slots).",
   "commits-would-block":

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import { alarmsIn, operatorOf, stepsIn } from "../support/cli.ts";
+import { letIn } from "../support/access.ts";
 import { allSettings, expectLed, sql } from "../support/cluster-state.ts";
 import { startCluster, testMajors } from "../support/cluster.ts";
 
@@ -38,5 +39,17 @@ describe.each(testMajors)("PostgreSQL %d", (major) => {
     ]);
     await cluster.server("n3").thaw();
     await expectLed(cluster, operator, { by: "n2", timeline: 2, followers: { n1: "n2" } });
+  });
+
+  test("the end of a primary is seen without a line for replication in its pg_hba.conf", async () => {
+    await using cluster = await startCluster({ major, standbys: 1 });
+    const operator = operatorOf(cluster);
+    await letIn(cluster.server("n1"), ["host replication remaster 127.0.0.1/32 reject"]);
+    const done = await operator.change("switchover");
+    expect([done.status, stepsIn(done.report), alarmsIn(done.report)]).toEqual([
+      0,
+      expect.any(Array),
+      [],
+    ]);
   });
 });

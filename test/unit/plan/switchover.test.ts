@@ -148,6 +148,16 @@ describe("a switchover", () => {
     ]);
   });
 
+  test("is refused where its end could not be seen: a stream takes the right to it, and a WAL sender", () => {
+    const mute = primary({ lackingRights: ["REPLICATION"] });
+    expect(outline(decide([mute, standby("n2")]))).toEqual(["refused: missing-right n1"]);
+    const full = primary({ missingRights: ["a free WAL sender"], senders: [sender("n2")] });
+    expect(outline(decide([full, standby("n2")]))).toEqual(["refused: too-few-wal-senders n1"]);
+    // A sibling that is led away leaves its own.
+    const both = { ...full, senders: [sender("n2"), sender("n3")] };
+    expect(outline(decide([both, standby("n2"), standby("n3")]))).toHaveLength(7);
+  });
+
   describe("where somebody who streams from the primary does not answer", () => {
     const far = at.replace("1@", "");
     const heldUp = (row: Partial<WalSender>, n4?: Partial<UnreachedNode>, timeout = "60000") => {
