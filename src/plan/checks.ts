@@ -138,15 +138,22 @@ export function checkReplay(
 
 const changedSettings: readonly SettingName[] = ["primary_conninfo", "restore_command"];
 
+const checkpointRight = /^SUPERUSER$|^pg_checkpoint$/;
+
+export function mayCheckpoint({ lackingRights = [] }: ReachedNode): boolean {
+  return !lackingRights.some((right) => checkpointRight.test(right));
+}
+
 /** Rights that the act would need, asked before anything is changed: with the primary gone nobody can grant them. */
 export function checkRights(
   node: ReachedNode,
-  kind: "settings" | "promotion" | "slots" | "fence" | "demotion",
+  kind: "settings" | "promotion" | "slots" | "fence" | "demotion" | "checkpoint",
 ): Finding[] {
   const wanted = {
     settings: /^SUPERUSER$|^ALTER SYSTEM.* (primary_|restore_)|pg_reload_conf|pg_wal_replay_/,
     fence: /^SUPERUSER$|^ALTER SYSTEM.* (default_|synchronous_|remaster\.fenced)|pg_reload_conf/,
     demotion: /^ALTER SYSTEM.* remaster\.demoted/,
+    checkpoint: checkpointRight,
     promotion: /pg_promote|pg_reload_conf/,
     slots: /^REPLICATION$/,
   }[kind];

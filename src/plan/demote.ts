@@ -48,9 +48,10 @@ export function planCheckpoint(
   topology: Topology,
   request: { readonly nodes: readonly string[] },
 ): Decision {
-  const refusal = refuseOn(
-    request.nodes.flatMap((name) => checkReachable(observationOf(topology, name))),
-  );
+  const nodes = request.nodes.map((name) => observationOf(topology, name));
+  const refusal =
+    refuseOn(nodes.flatMap(checkReachable)) ??
+    refuseOn(nodes.flatMap((node) => (node.reachable ? checkRights(node, "checkpoint") : [])));
   if (refusal !== null) return refusal;
   const steps = request.nodes.map((node) =>
     planned(topology, { verb: "checkpoint", node }, { required: true }),

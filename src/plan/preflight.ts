@@ -13,6 +13,7 @@ import type { Topology } from "../topology/topology.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { ageText } from "./age.ts";
+import { mayCheckpoint } from "./checks.ts";
 import { problem } from "./request.ts";
 
 /** What an operator takes upon himself. */
@@ -85,6 +86,20 @@ export function tellOfLostSlots(hands: Hands): Finding[] {
     message: `${nameOf(slot)} stays behind on ${old.name}, confirmed up to ${slot.confirmedFlushLsn === null ? "an unknown LSN" : formatLsn(slot.confirmedFlushLsn)}`,
     hint: `drop it there once its consumer has a new one: it holds WAL`,
   }));
+}
+
+/** A shutdown writes what is dirty before it writes its last record. A promotion writes it behind its back (13 to 18). */
+export function tellOfCheckpoints({ old, next }: Hands): Finding[] {
+  const names = [old, next].filter((node) => !mayCheckpoint(node)).map(({ name }) => name);
+  if (names.length === 0) return [];
+  return [
+    {
+      code: "missing-right",
+      severity: "warning",
+      message: `this role may not write a checkpoint on ${names.join(", ")} beforehand: writes wait for what a shutdown has to write`,
+      hint: "GRANT pg_checkpoint TO the role of remaster, or CHECKPOINT there as a superuser right before",
+    },
+  ];
 }
 
 /** Milliseconds from which on a transaction is worth a word. */

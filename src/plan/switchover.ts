@@ -10,7 +10,7 @@ import { physicalSlotName } from "../topology/slot-name.ts";
 import { type Topology, upstreamChain } from "../topology/topology.ts";
 import { settingText } from "../topology/settings.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
-import { checkReachable, checkRights, checkSettings } from "./checks.ts";
+import { checkReachable, checkRights, checkSettings, mayCheckpoint } from "./checks.ts";
 import { checkCommitsGoOn } from "./confirmers.ts";
 import { checkFreeSender, checkHandOver } from "./demote.ts";
 import { checkFence, tellOfPrepared } from "./fence.ts";
@@ -21,6 +21,7 @@ import {
   type Accepted,
   checkClose,
   checkSlotsKept,
+  tellOfCheckpoints,
   tellOfLostSlots,
   tellOfSessions,
   tellOfSynchronousNames,
@@ -117,9 +118,11 @@ function preparing(topology: Topology, hand: HandOver): readonly Stage[] {
     }),
     ...stage(
       "write what is dirty to disk beforehand",
-      [old, next].map(({ name: node }) =>
-        planned(topology, { verb: "checkpoint", node }, { required: true }),
-      ),
+      [old, next]
+        .filter(mayCheckpoint)
+        .map(({ name: node }) =>
+          planned(topology, { verb: "checkpoint", node }, { required: true }),
+        ),
     ),
   ];
 }
@@ -254,6 +257,7 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
       ...tellOfFit(pairing, fit),
       ...tellOfFenced(hand),
       ...(fence === null ? tellOfShutdown(topology, old, accepted) : []),
+      ...tellOfCheckpoints(hands),
       ...tellOfLostSlots(hands),
       ...(survey === null ? [] : [...tellOfSessions(survey), ...tellOfPrepared(survey)]),
       ...tellOfSynchronousNames(topology, observed),

@@ -8,6 +8,7 @@ import type { SettingName } from "../topology/node.ts";
 import {
   canGrantParameters,
   changingFunctions,
+  checkpointRole,
   primaryParameters,
   standbyParameters,
 } from "../topology/rights.ts";
@@ -180,10 +181,13 @@ function lackingSql(major: number): string {
   const superuser = "current_setting('is_superuser') = 'on'";
   const settings = !canGrantParameters(major)
     ? [`('SUPERUSER', ${superuser})`]
-    : [...standbyParameters, ...primaryParameters].map(
-        (name) =>
-          `('ALTER SYSTEM ON PARAMETER ${name}', has_parameter_privilege('${name}', 'ALTER SYSTEM'))`,
-      );
+    : [
+        ...[...standbyParameters, ...primaryParameters].map(
+          (name) =>
+            `('ALTER SYSTEM ON PARAMETER ${name}', has_parameter_privilege('${name}', 'ALTER SYSTEM'))`,
+        ),
+        `('${checkpointRole}', pg_has_role(current_user, '${checkpointRole}', 'USAGE'))`,
+      ];
   const functions = changingFunctions.map(
     (name) => `('EXECUTE ON FUNCTION ${name}', has_function_privilege('${name}', 'EXECUTE'))`,
   );

@@ -36,6 +36,9 @@ export const changingFunctions: readonly string[] = [
   "pg_wal_replay_resume()",
 ];
 
+/** Who may write a checkpoint (15 and later; before, superusers). Nothing is refused without, but writes wait longer. */
+export const checkpointRole = "pg_checkpoint";
+
 /** Functions by which pg_rewind reads the files of the server that it takes a node back to. */
 export const rewindFunctions: readonly string[] = [
   "pg_ls_dir(text, boolean, boolean)",
@@ -53,7 +56,7 @@ export function canGrantParameters(major: number): boolean {
 export function rightsOn(major: number): Rights {
   const since15 = canGrantParameters(major);
   return {
-    memberships: ["pg_monitor", "pg_signal_backend", ...(since15 ? ["pg_checkpoint"] : [])],
+    memberships: ["pg_monitor", "pg_signal_backend", ...(since15 ? [checkpointRole] : [])],
     functions: [
       ...changingFunctions,
       // Where the signal files are, and what the configuration files say: a superuser's alone otherwise.

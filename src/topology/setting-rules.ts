@@ -4,6 +4,7 @@ import { parseConninfo } from "../conninfo/parse.ts";
 import { aboutEach } from "./about.ts";
 import type { Finding } from "./finding.ts";
 import type { ReachedNode, SettingName } from "./node.ts";
+import { checkpointRole } from "./rights.ts";
 import { settingInteger, settingText } from "./settings.ts";
 import { ourNodes, solePrimary, type Structure, standbysOf } from "./structure.ts";
 
@@ -148,13 +149,17 @@ function rightsHint(missing: readonly string[]): string {
 
 /** A role that may only look is well for looking; before the night of a failover somebody should know that it is one. */
 export function rightsToChange(structure: Structure): readonly Finding[] {
-  const lacking = ourNodes(structure).flatMap((node) => node.lackingRights ?? []);
-  if (lacking.length === 0) return [];
+  const lacking = new Set(ourNodes(structure).flatMap((node) => node.lackingRights ?? []));
+  if (lacking.size === 0) return [];
+  const only = lacking.size === 1 && lacking.has(checkpointRole);
+  const then = only
+    ? "a switchover would hold writes up for longer"
+    : "verbs that change servers would be refused";
   return [
     {
       code: "missing-right",
       severity: "note",
-      message: `verbs that change servers would be refused: the role lacks ${[...new Set(lacking)].join("; ")}`,
+      message: `${then}: the role lacks ${[...lacking].join("; ")}`,
       hint: "grant it on the primary, if this role is to do more than look",
     },
   ];

@@ -9,7 +9,14 @@ import { connect } from "../../src/postgres/connect.ts";
 import { pointAt, settle } from "../../src/postgres/follow.ts";
 import { quiesce } from "../../src/postgres/quiesce.ts";
 import { connectOptions, conninfoOf, letIn } from "../support/access.ts";
-import { alarmsIn, changedConfig, nodeIn, type Operator, operatorOf } from "../support/cli.ts";
+import {
+  alarmsIn,
+  changedConfig,
+  nodeIn,
+  type Operator,
+  operatorOf,
+  stepsIn,
+} from "../support/cli.ts";
 import {
   allSettings,
   countRows,
@@ -104,6 +111,26 @@ describe.each(since15)("the printed role, PostgreSQL %d", (major) => {
       // What n4 had there while it was below n3.
       idle: { n3: ["n4"] },
     });
+  });
+
+  test("hands the lead over, without the right to write a checkpoint too", async () => {
+    await using cluster = await startCluster({ major, standbys: 1 });
+    const operator = await madeRole(cluster, major);
+    const handOver = async (to: string) => {
+      const { status, report } = await operator.change("switchover", "--to", to);
+      expect([status, stepsIn(report)]).toEqual([0, expect.any(Array)]);
+      return [alarmsIn(report), report.steps?.map(({ verb }) => verb) ?? []] as const;
+    };
+    expect(await handOver("n2")).toEqual([[], expect.arrayContaining(["checkpoint"])]);
+    await sql(cluster.server("n2"), `REVOKE pg_checkpoint FROM ${quoted(roleName)}`);
+    const noted = await operator.ask("status");
+    expect(noted.report.findings).toMatchObject([{ code: "missing-right", severity: "note" }]);
+    const alone = await operator.change("checkpoint", "n2");
+    expect([alone.status, alarmsIn(alone.report)]).toEqual([5, ["missing-right n2"]]);
+    expect(await handOver("n1")).toEqual([
+      ["missing-right"],
+      expect.not.arrayContaining(["checkpoint"]),
+    ]);
   });
 
   test("changes nothing that it may not see", async () => {

@@ -158,6 +158,14 @@ describe("a switchover", () => {
     expect(outline(decide([both, standby("n2"), standby("n3")]))).toHaveLength(7);
   });
 
+  test("goes without a checkpoint that the role may not write, and says so", () => {
+    const decision = decide([primary({ lackingRights: ["pg_checkpoint"] }), standby("n2")]);
+    expect(outline(decision)).toContain("checkpoint n2");
+    expect(decision.kind === "plan" && decision.plan.findings.map(({ code }) => code)).toEqual([
+      "missing-right",
+    ]);
+  });
+
   describe("where somebody who streams from the primary does not answer", () => {
     const far = at.replace("1@", "");
     const heldUp = (row: Partial<WalSender>, n4?: Partial<UnreachedNode>, timeout = "60000") => {
