@@ -94,9 +94,18 @@ function hintFor(topology: Topology, name: string): string {
     return "`remaster undo` takes the word back, or the verb that gave it goes on when it is run again";
   if (leader !== undefined)
     return `stop ${name} before it leads beside ${leader}, then \`remaster unquiesce\``;
+  if (findDemoted(topology).some(({ to }) => to === name)) return handedOverHint(name, node);
   return reachedNode(topology, name) === null
     ? `make sure that ${name} is stopped, then \`remaster unquiesce\` takes the word back`
     : `finish it: \`remaster failover --to ${name}\`; or stop ${name}, then \`remaster unquiesce\` takes the word back`;
+}
+
+/** Between the shutdown of a primary and the promotion of the next one. */
+function handedOverHint(name: string, node: ReachedNode | null): string {
+  if (node === null)
+    return `make sure that ${name} is stopped, then \`remaster undo\` takes it back`;
+  const finish = `finish it: \`remaster switchover --to ${name}\``;
+  return node.promoteSignal === true ? finish : `${finish}; or \`remaster undo\` takes it back`;
 }
 
 /** A promotion was not asked for: the request would still be there, or the startup process would no longer wait for WAL.

@@ -12,6 +12,7 @@ import {
   timelineClashes,
   unreachableNodes,
 } from "./cluster-rules.ts";
+import { heedDemotions } from "./demotion-hints.ts";
 import type { Finding, Severity } from "./finding.ts";
 import { unknownFollowers } from "./follower-rules.ts";
 import { forkedTimelines, strayNodes } from "./fork-rules.ts";
@@ -99,7 +100,8 @@ const weight: Readonly<Record<Severity, number>> = { problem: 0, warning: 1, not
 
 /** Everything worth saying about a cluster, problems first. */
 export function findFindings(structure: Structure): readonly Finding[] {
-  return rules
-    .flatMap((rule) => rule(structure))
-    .toSorted((a, b) => weight[a.severity] - weight[b.severity]);
+  const findings = rules.flatMap((rule) => rule(structure));
+  return heedDemotions(structure, findings).toSorted(
+    (a, b) => weight[a.severity] - weight[b.severity],
+  );
 }

@@ -4,6 +4,7 @@
 import { formatAddress } from "../conninfo/hosts.ts";
 import { aboutEach, type Said } from "./about.ts";
 import { findDemoted } from "./demoted.ts";
+import { demotionHint, goOnOrBack } from "./demotion-hints.ts";
 import { findSlotPlace } from "./edges.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
@@ -181,17 +182,14 @@ export function demotions(structure: Structure): readonly Finding[] {
   const leading = aboutEach(ourNodes(structure), (node) => {
     if (node.role !== "primary" || node.marks.demoted !== true) return [];
     const message = `${node.name} was about to hand over, and leads still`;
-    const hint = "`remaster switchover` goes on, `remaster undo` takes it back";
+    const hint = goOnOrBack;
     return [{ code: "demoted", severity: "warning", message, hint }];
   });
   const over = findDemoted(structure).map(({ name, to, isDown }): Finding => {
     const was = isDown ? "was shut down" : "came back";
     const whose = to === null ? "" : ` of ${to}`;
     const message = `${name} ${was} to be a standby${whose}, and ${leader === undefined ? "nobody leads" : `is not one yet`}`;
-    const hint =
-      leader === undefined
-        ? "`remaster switchover` goes on, `remaster undo` makes it the primary again"
-        : `\`remaster rejoin ${name} --to ${leader}\``;
+    const hint = demotionHint(name, leader);
     const severity = leader === undefined || isDown ? "problem" : "warning";
     return { code: "demoted", severity, node: name, message, hint };
   });

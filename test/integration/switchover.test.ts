@@ -190,6 +190,10 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
       1,
       expect.arrayContaining(["no-primary", "demoted n1"]),
     ]);
+    const hints = seen.report.findings
+      .filter(({ severity }) => severity === "problem")
+      .map(({ hint }) => hint);
+    expect(hints.filter((hint) => hint?.includes("remaster undo") !== true)).toEqual([]);
     const undone = await operator.change("undo");
     expect([undone.status, stepsIn(undone.report)]).toEqual([
       0,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { type FindingCode, findingCatalogue } from "../../../src/topology/finding.ts";
-import type { UnreachedNode } from "../../../src/topology/node.ts";
+import type { Observation, UnreachedNode } from "../../../src/topology/node.ts";
 import { observedCatalogue } from "../../../src/topology/observed.ts";
 import { buildTopology } from "../../../src/topology/topology.ts";
-import { healthy, reached, setting, unreached } from "./build.ts";
+import { address, healthy, position, reached, setting, unreached } from "./build.ts";
 import { cluster } from "./cluster-situations.ts";
 import { nodes } from "./node-situations.ts";
 import type { Brief, Situation } from "./situation.ts";
@@ -47,6 +47,49 @@ describe.each([
     const [first] = findingsOf(situation);
     if (says !== undefined) expect(first?.message).toContain(says);
     if (hint !== undefined) expect(first?.hint).toContain(hint);
+  });
+});
+
+describe("a switchover that was cut short", () => {
+  const stopped = {
+    standbySignal: true,
+    demoted: { to: address("n2") },
+    shutDownAt: position("1@0/5000000"),
+  };
+  const down = unreached({ name: "n1", stopped });
+  const marks = { repointing: address("n2") };
+  const orphan = (name: string, changes: Partial<Parameters<typeof reached>[0]> = {}) =>
+    reached({ name, role: "standby", configuredUpstream: address("n1"), ...changes });
+  const hintsOf = (...observations: readonly Observation[]) =>
+    new Set(buildTopology("orders", observations).findings.map(({ hint }) => hint));
+
+  test("is gone on with or taken back, and nothing that follows from it says otherwise", () => {
+    const way = "`remaster switchover` goes on, `remaster undo` makes n1 the primary again";
+    expect(hintsOf(down, orphan("n2"), orphan("n3", { marks }))).toEqual(new Set([way]));
+    const back = orphan("n1", {
+      configuredUpstream: address("n2"),
+      marks: { demoted: true, ...marks },
+    });
+    expect(hintsOf(back, orphan("n2"), orphan("n3"))).toEqual(new Set([way]));
+  });
+
+  test("leaves a former primary that only `rejoin` starts, once another node leads", () => {
+    const led = reached({ name: "n2", to: ["n3"] });
+    expect(hintsOf(down, led, reached({ name: "n3", from: "n2" }))).toEqual(
+      new Set(["`remaster rejoin n1 --to n2`"]),
+    );
+  });
+
+  test("and one that did not come to its shutdown is not mended by parts", () => {
+    const primary = reached({
+      name: "n1",
+      to: ["n2"],
+      standbySignal: true,
+      marks: { demoted: true, ...marks },
+    });
+    expect(hintsOf(primary, reached({ name: "n2", from: "n1" }))).toEqual(
+      new Set(["`remaster switchover` goes on, `remaster undo` takes it back"]),
+    );
   });
 });
 
