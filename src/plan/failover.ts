@@ -16,6 +16,7 @@ import {
   checkRights,
   presumedPrimaries,
 } from "./checks.ts";
+import { tellOfDurabilityBefore } from "./durability-kept.ts";
 import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
 import { foreseeTorn } from "../topology/torn.ts";
 import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
@@ -205,6 +206,7 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       ...unmoved,
       ...findingsOn(topology, moves),
       ...tellOfFit(pairing, fit),
+      ...tellOfDurabilityBefore(topology, request.lastSeen, candidate),
       ...leftBehind(
         topology,
         presumedPrimaries(topology),

@@ -13,6 +13,7 @@ import type { WriterSurvey } from "../topology/writers.ts";
 import { checkReachable, checkRights, checkSettings, mayCheckpoint } from "./checks.ts";
 import { checkCommitsGoOn } from "./confirmers.ts";
 import { checkFreeSender, checkHandOver } from "./demote.ts";
+import { tellOfDurability } from "./durability-kept.ts";
 import { checkFence, tellOfPrepared } from "./fence.ts";
 import { leftBehind } from "./finishing.ts";
 import { checkShutdown, tellOfShutdown } from "./held-shutdown.ts";
@@ -261,6 +262,7 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
       ...tellOfLostSlots(hands),
       ...(survey === null ? [] : [...tellOfSessions(survey), ...tellOfPrepared(survey)]),
       ...tellOfSynchronousNames(topology, observed),
+      ...tellOfDurability(old, observed),
     ],
   });
 }

@@ -60,7 +60,7 @@ const defaultName = "walreceiver";
 const waiting: ReadonlySet<string> = new Set(["on", "remote_apply", "remote_write"]);
 
 /** The settings with which `on`, `yes` and their like are written. */
-function levelOf(text: string): string {
+export function levelOf(text: string): string {
   const level = text.toLowerCase();
   if (["true", "yes", "1"].includes(level)) return "on";
   return ["false", "no", "0"].includes(level) ? "off" : level;

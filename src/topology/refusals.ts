@@ -31,6 +31,8 @@ export const refusalCatalogue = {
     "A primary that shuts down waits for whoever streams from it. Where the other end does not answer, it waits until it gives that connection up (wal_sender_timeout), with writes stopped where the network holds no more of what it sends. The message names the connection.",
   "transactions-broken-off":
     "Transactions are open on the primary that a shutdown or a fence breaks off. They are rolled back, and their clients are told.",
+  "commits-less-durable":
+    "Of the node that is to lead its own synchronous_standby_names and synchronous_commit come into force, and with them a commit waits for fewer standbys than before, or for less of them. Nothing is lost by the change of the primary itself.",
   "synchronous-names-unknown":
     "synchronous_standby_names of the node that is to lead names standbys that no node of the cluster is called: they will not confirm anything.",
   "prepared-transactions":

@@ -95,6 +95,36 @@ function guaranteeOf(decision: Decision): Guarantee {
 
 const both = { n2: "1@0/5000000", n3: "1@0/5000000" };
 
+test("a candidate whose commits would wait for less than the lost primary's is told of", () => {
+  const both = { n2: "1@0/5000000", n3: "1@0/5000000" };
+  const codesOf = (before: LastSeen | null, names = "", commit = "on") => {
+    const own = orphan("n2", "1@0/5000000");
+    const settings = {
+      ...own.settings,
+      synchronous_standby_names: setting(names),
+      synchronous_commit: setting(commit),
+    };
+    const nodes = [dead, { ...own, settings }, orphan("n3", "1@0/5000000")];
+    const decision = decide(nodes, before, { to: "n2", acceptDataLoss: true });
+    const findings = decision.kind === "plan" ? decision.plan.findings : decision.findings;
+    return findings
+      .filter(({ code }) => code === "commits-less-durable")
+      .map((each) => each.message);
+  };
+  const two = seen({ names: "ANY 1 (n2, n3)", standbys: both });
+  expect(codesOf(two)).toEqual([
+    "on n1 a commit waits for 1 of n2, n3 (on), once n2 leads for no standby",
+  ]);
+  expect(codesOf(two, "n3", "remote_write")).toEqual([
+    "on n1 a commit waits for 1 of n2, n3 (on), once n2 leads for 1 of n3 (remote_write)",
+  ]);
+  expect(codesOf(two, "n3")).toEqual([]);
+  expect(codesOf(two, "n3", "remote_apply")).toEqual([]);
+  expect(codesOf(seen({ standbys: both }))).toEqual([]);
+  expect(codesOf(seen({ standbys: both }), "", "off")).toHaveLength(1);
+  expect(codesOf(null)).toEqual([]);
+});
+
 describe("the guarantee", () => {
   test("proven: whoever had to confirm was reached", () => {
     const nodes = [dead, orphan("n2", "1@0/6000000"), gone("n3")];

@@ -166,6 +166,15 @@ describe("a switchover", () => {
     ]);
   });
 
+  test("to one on which commits would wait for fewer says so", () => {
+    const settings = { synchronous_standby_names: setting("ANY 1 (n2, n3)") };
+    const nodes = [primary({ settings }), standby("n2"), standby("n3")];
+    const decision = decide(nodes, { fit: { strandedStandbys: false, blockedCommits: true } });
+    expect(decision.kind === "plan" && decision.plan.findings).toMatchObject([
+      { code: "commits-less-durable", severity: "warning", node: "n2" },
+    ]);
+  });
+
   describe("where somebody who streams from the primary does not answer", () => {
     const far = at.replace("1@", "");
     const heldUp = (row: Partial<WalSender>, n4?: Partial<UnreachedNode>, timeout = "60000") => {
