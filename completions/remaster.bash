@@ -7,7 +7,7 @@ _remaster_candidates() {
   shift
   case "$from" in
     words) printf '%s\n' "$@" ;;
-    nodes) "${COMP_WORDS[0]/#\~/$HOME}" completion nodes "${_remaster_cluster[@]}" 2>/dev/null ;;
+    nodes | poolers) "${COMP_WORDS[0]/#\~/$HOME}" completion "$from" "${_remaster_cluster[@]}" 2>/dev/null ;;
     files) compgen -f -- "$_remaster_cur" ;;
     directories) compgen -d -- "$_remaster_cur" ;;
   esac
@@ -529,7 +529,7 @@ _remaster_pause() {
     return
   fi
   case "$2" in
-    0) : ;;
+    0) _remaster_offer poolers ;;
   esac
 }
 
@@ -569,7 +569,7 @@ _remaster_resume() {
     return
   fi
   case "$2" in
-    0) : ;;
+    0) _remaster_offer poolers ;;
   esac
 }
 
@@ -1036,7 +1036,7 @@ _remaster_completion() {
     return
   fi
   case "$2" in
-    0) _remaster_offer words bash zsh fish nodes ;;
+    0) _remaster_offer words bash zsh fish nodes poolers ;;
   esac
 }
 

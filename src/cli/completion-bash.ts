@@ -34,7 +34,7 @@ const offerFunction: readonly string[] = [
   "  shift",
   '  case "$from" in',
   "    words) printf '%s\\n' \"$@\" ;;",
-  '    nodes) "${COMP_WORDS[0]/#\\~/$HOME}" completion nodes "${_remaster_cluster[@]}" 2>/dev/null ;;',
+  '    nodes | poolers) "${COMP_WORDS[0]/#\\~/$HOME}" completion "$from" "${_remaster_cluster[@]}" 2>/dev/null ;;',
   '    files) compgen -f -- "$_remaster_cur" ;;',
   '    directories) compgen -d -- "$_remaster_cur" ;;',
   "  esac",
@@ -95,6 +95,7 @@ function argumentCases(definitions: readonly ArgumentDefinition[]): readonly str
 function offerCall(offer: Offer): string {
   switch (offer.from) {
     case "nodes":
+    case "poolers":
     case "files":
     case "directories":
       return `_remaster_offer ${offer.from}`;

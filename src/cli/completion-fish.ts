@@ -18,7 +18,7 @@ export function fishLines(verbs: readonly KnownVerb[]): readonly string[] {
     "",
     ...verbFunction(verbs),
     "",
-    ...nodesFunction,
+    ...namesFunction,
     "",
     "complete -c remaster -f",
     ...leadingOptions.map((option) => optionLine(option, "not __remaster_verb")),
@@ -75,9 +75,9 @@ function verbFunction(verbs: readonly KnownVerb[]): readonly string[] {
   ];
 }
 
-const nodesFunction: readonly string[] = [
-  "# node names of the topology file that the line names",
-  "function __remaster_nodes",
+const namesFunction: readonly string[] = [
+  "# `__remaster_names nodes`: names of the topology file that the line names",
+  "function __remaster_names",
   "    set -l tokens (commandline -opc)",
   "    set -l cluster",
   "    for index in (seq 2 (count $tokens))",
@@ -90,7 +90,7 @@ const nodesFunction: readonly string[] = [
   "                set -a cluster $tokens[$index]",
   "        end",
   "    end",
-  "    command $tokens[1] completion nodes $cluster 2>/dev/null",
+  "    command $tokens[1] completion $argv[1] $cluster 2>/dev/null",
   "end",
 ];
 
@@ -131,7 +131,8 @@ function argumentLine(
 function offerWords(offer: Offer): readonly string[] {
   switch (offer.from) {
     case "nodes":
-      return ["-a '(__remaster_nodes)'"];
+    case "poolers":
+      return [`-a '(__remaster_names ${offer.from})'`];
     case "files":
       return ["-a '(__fish_complete_path (commandline -ct))'"];
     case "directories":

@@ -5,9 +5,10 @@ import { majors } from "../commands/values.ts";
 import { globalOptions, helpOption, optionsOf } from "./options.ts";
 import type { KnownVerb } from "./help.ts";
 
-/** How a shell finds values: node names are asked for, files are the shell's own, words are listed. */
+/** How a shell finds values: names of nodes and poolers are asked for, files are the shell's own, words are listed. */
 export type Offer =
   | { readonly from: "nodes" }
+  | { readonly from: "poolers" }
   | { readonly from: "files" }
   | { readonly from: "directories" }
   | { readonly from: "words"; readonly words: readonly string[] }
@@ -18,13 +19,14 @@ export function offerFor(kind: ValueKind, choices?: readonly string[]): Offer {
   switch (kind) {
     case "node":
       return { from: "nodes" };
+    case "pooler":
+      return { from: "poolers" };
     case "file":
       return { from: "files" };
     case "directory":
       return { from: "directories" };
     case "major":
       return { from: "words", words: majors.map(String) };
-    case "pooler":
     case "position":
     case "timeline":
     case "duration":
@@ -43,7 +45,7 @@ export function offeredOptions(verb: KnownVerb): readonly OptionDefinition[] {
 /** Options that may stand before the verb. */
 export const leadingOptions: readonly OptionDefinition[] = [...globalOptions, helpOption];
 
-/** The options that say which cluster is meant: passed on when node names are asked for. */
+/** The options that say which cluster is meant: passed on when names are asked for. */
 export const clusterOptions: readonly OptionDefinition[] = globalOptions.filter((option) =>
   ["config", "cluster", "dsn"].includes(option.flag),
 );

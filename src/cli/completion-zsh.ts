@@ -1,4 +1,4 @@
-// The completion script for zsh: one _arguments call per verb, node names through a function that asks the program.
+// The completion script for zsh: one _arguments call per verb, names of nodes and poolers through a function that asks the program.
 
 import type { ArgumentDefinition, OptionDefinition, VerbDefinition } from "../commands/define.ts";
 import {
@@ -19,7 +19,7 @@ export function zshLines(verbs: readonly KnownVerb[]): readonly string[] {
     "#compdef remaster",
     "# zsh completion for remaster: generated from the verbs' definitions",
     "",
-    ...nodesFunction,
+    ...namesFunctions,
     "",
     ...verbs.flatMap((verb) => [...verbFunction(verb), ""]),
     ...mainFunction(verbs),
@@ -33,10 +33,10 @@ export function zshLines(verbs: readonly KnownVerb[]): readonly string[] {
   ];
 }
 
-/** Node names of the topology file that the command line names. */
-const nodesFunction: readonly string[] = [
-  "_remaster_nodes() {",
-  "  local -a cluster nodes",
+/** `_remaster_names nodes node`: names of the topology file that the command line names. */
+const namesFunctions: readonly string[] = [
+  "_remaster_names() {",
+  "  local -a cluster names",
   "  local index",
   "  for ((index = 2; index < ${#_remaster_words}; index++)); do",
   "    case ${_remaster_words[index]} in",
@@ -51,10 +51,12 @@ const nodesFunction: readonly string[] = [
   "        ;;",
   "    esac",
   "  done",
-  '  nodes=("${(@f)$("${(Q)_remaster_words[1]/#\\~\\//$HOME/}" completion nodes "${cluster[@]}" 2>/dev/null)}")',
-  "  nodes=(${nodes:#})",
-  "  _wanted nodes expl node compadd -a nodes",
+  '  names=("${(@f)$("${(Q)_remaster_words[1]/#\\~\\//$HOME/}" completion "$1" "${cluster[@]}" 2>/dev/null)}")',
+  "  names=(${names:#})",
+  '  _wanted "$1" expl "$2" compadd -a names',
   "}",
+  "_remaster_nodes() { _remaster_names nodes node }",
+  "_remaster_poolers() { _remaster_names poolers pooler }",
 ];
 
 function verbFunction(verb: KnownVerb): readonly string[] {
@@ -93,6 +95,8 @@ function action(offer: Offer): string {
   switch (offer.from) {
     case "nodes":
       return "_remaster_nodes";
+    case "poolers":
+      return "_remaster_poolers";
     case "files":
       return "_files";
     case "directories":

@@ -1,4 +1,4 @@
-// `remaster completion`: the completion script of a shell, and the node names that those scripts ask for.
+// `remaster completion`: the completion script of a shell, and the names that those scripts ask for.
 // Reads the topology file only; never opens a connection.
 
 import type { Report } from "../plan/report.ts";
@@ -9,16 +9,16 @@ export const completion: VerbDefinition = {
   name: "completion",
   summary: "print the completion script of a shell",
   description: [
-    "Prints a completion script for bash, zsh or fish on stdout. The scripts are static; only the names of nodes are looked up while you type, with `remaster completion nodes`, which reads the topology file and opens no connection.",
+    "Prints a completion script for bash, zsh or fish on stdout. The scripts are static; only the names of nodes and poolers are looked up while you type, with `remaster completion nodes` and `remaster completion poolers`, which read the topology file and open no connection.",
   ],
   arguments: [
     {
       name: "what",
-      summary: "the shell, or `nodes` for the node names of the topology file",
+      summary: "the shell, or `nodes` or `poolers` for their names in the topology file",
       kind: "text",
       required: true,
       variadic: false,
-      choices: ["bash", "zsh", "fish", "nodes"],
+      choices: ["bash", "zsh", "fish", "nodes", "poolers"],
     },
   ],
   options: [],
@@ -43,8 +43,7 @@ export const completion: VerbDefinition = {
 
 async function runCompletion(input: Input, context: Context): Promise<Report> {
   const [what] = argumentValues(input, "what");
-  const text =
-    what === "nodes" ? await nodeNames(context) : await context.completionScript(shellOf(what));
+  const text = await textOf(what, context);
   return {
     command: "completion",
     cluster: null,
@@ -56,9 +55,10 @@ async function runCompletion(input: Input, context: Context): Promise<Report> {
   };
 }
 
-async function nodeNames(context: Context): Promise<readonly string[]> {
-  const { nodes } = await context.cluster();
-  return nodes.map((node) => node.name);
+async function textOf(what: string | undefined, context: Context): Promise<readonly string[]> {
+  if (what !== "nodes" && what !== "poolers") return context.completionScript(shellOf(what));
+  const named = (await context.cluster())[what] ?? [];
+  return named.map(({ name }) => name);
 }
 
 function shellOf(what: string | undefined): "bash" | "zsh" | "fish" {

@@ -17,7 +17,7 @@ beforeAll(() => {
     `[nodes.${name}]\ndsn = "host=127.0.0.1 port=${port}"\n`;
   writeFileSync(
     join(folder, "remaster.toml"),
-    `cluster = "a"\n${node("alpha", 1)}${node("beta", 2)}`,
+    `cluster = "a"\n${node("alpha", 1)}${node("beta", 2)}[poolers.delta]\ndsn = "host=h"\n`,
   );
   writeFileSync(join(folder, "other.toml"), `cluster = "b"\n${node("gamma", 1)}`);
 });
@@ -59,6 +59,9 @@ const offers: readonly (readonly [string, readonly string[]])[] = [
   ["remaster -f other.toml promote ", ["gamma"]],
   ["remaster promote --config other.toml ", ["gamma"]],
   ["remaster promote alpha ", []],
+  ["remaster pause ", ["delta"]],
+  ["remaster resume delta --to ", ["alpha", "beta"]],
+  ["remaster -f other.toml pause ", []],
   ["remaster status ", []],
   ["remaster completion z", ["zsh"]],
   ["remaster sandbox fr", ["freeze"]],
@@ -133,6 +136,7 @@ describe.skipIf(!has("zsh"))("zsh", () => {
       "remaster repoint --to=be": "remaster repoint --to=beta ",
       "remaster -f other.toml promote ": "remaster -f other.toml promote gamma ",
       "remaster promote --config other.toml ": "remaster promote --config other.toml gamma ",
+      "remaster pause d": "remaster pause delta ",
       "remaster completion z": "remaster completion zsh ",
       "remaster sandbox fr": "remaster sandbox freeze ",
       "remaster help fail": "remaster help failover ",
