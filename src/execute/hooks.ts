@@ -2,7 +2,6 @@
 // their output in the journal. before_fence may say no; of the others nothing hangs on how they end. What a hook has done is
 // not known, so it is never taken back, and never run again by the same step.
 
-import { isSecretKeyword } from "../conninfo/keywords.ts";
 import { stepCommandLine } from "../plan/command-line.ts";
 import { findUnfollowing } from "../plan/following.ts";
 import { tellOfHook } from "../plan/hooks.ts";
@@ -18,6 +17,7 @@ import { waitFor } from "./acting.ts";
 import type { Journal } from "./journal.ts";
 import { limitWorld } from "./limits.ts";
 import { type Holding, NotDone, type Performer } from "./performer.ts";
+import { secretsOf } from "./secrets.ts";
 import type { World } from "./world.ts";
 
 /** Where hooks run. */
@@ -58,15 +58,6 @@ function factsOf(step: HookStep, told: Told, { config, journal }: HookDesk) {
     REMASTER_OUTCOME: told.outcome ?? "",
     REMASTER_RUN: journal.run ?? "",
   };
-}
-
-/** The passwords that connection strings and environment give. */
-function secretsOf({ nodes }: ClusterConfig): readonly string[] {
-  return nodes.flatMap(({ conninfo }) =>
-    Object.entries(conninfo).flatMap(([keyword, value]) =>
-      isSecretKeyword(keyword) ? [value] : [],
-    ),
-  );
 }
 
 /** Runs it once. Gives why it did not end well, as `before_fence failed with status 3: not now`; null where it did. */

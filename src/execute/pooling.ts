@@ -20,6 +20,7 @@ import type { Address } from "../conninfo/conninfo.ts";
 import { QueryError, type Session } from "../postgres/session.ts";
 import type { PoolerConfig } from "../topology/pooler.ts";
 import { NotDone, type Performer, Unfinished } from "./performer.ts";
+import { secretsOf } from "./secrets.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 /** How long the user's command may keep the clients waiting, milliseconds. */
@@ -162,7 +163,8 @@ async function readdress(step: ResumeStep, to: string, world: World): Promise<re
   const failures: string[] = [];
   if (config.reconfigure !== null) {
     const timeoutMs = Math.min(reconfigureMs, world.remainingMs() / 2);
-    const why = await reconfigure(config.reconfigure, factsFor(step, world), { timeoutMs });
+    const limit = { timeoutMs, secrets: secretsOf(world.config) };
+    const why = await reconfigure(config.reconfigure, factsFor(step, world), limit);
     if (why !== null) failures.push(why);
   }
   try {

@@ -2,13 +2,18 @@
 // variables; exit status 0 means that it is so.
 
 import { runCommand } from "./command.ts";
-import { lastWords } from "./control-error.ts";
+import { lastWords, withoutSecrets } from "./control-error.ts";
 
 /** Null where it succeeded, else why not: one line. Never throws. */
 export async function reconfigure(
   command: string,
   facts: Readonly<Record<string, string>>,
-  limit: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  limit: {
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal;
+    /** Passwords that must not come up in what is told. */
+    readonly secrets: readonly string[];
+  },
 ): Promise<string | null> {
   const result = await runCommand({
     file: "/bin/sh",
@@ -18,7 +23,7 @@ export async function reconfigure(
     ...(limit.signal === undefined ? {} : { signal: limit.signal }),
   });
   if (result.exitCode === 0) return null;
-  const words = lastWords(result.output);
+  const words = lastWords(withoutSecrets(result.output, limit.secrets));
   return `reconfigure ${howItEnded(result)}${words === "" ? "" : `: ${words}`}`;
 }
 

@@ -14,9 +14,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { letIn } from "../support/access.ts";
+import { changedConfig } from "../support/cli.ts";
 import { makeRows, sql, untilSees, countRows } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster, fewMajors } from "../support/cluster.ts";
 import { canWatch, type Sight, watchDescendants } from "../support/descendants.ts";
+import { poolerSecret, rewriting, startAppPooler } from "../support/pooled.ts";
+import { hasPooler } from "../support/pooler.ts";
 import { entryPoint, type ProgramResult, remaster } from "../support/program.ts";
 
 /** What all planted passwords hold, so that half of one is found too. */
@@ -105,7 +108,16 @@ interface Desk {
   ) => Promise<ProgramResult & { readonly started: readonly Sight[] }>;
 }
 
-function deskOf(cluster: TestCluster, config: string): Desk {
+/** What the operator has put into a command himself stands in the command line of the shell that runs it, and for its children. */
+interface Own {
+  readonly commands: readonly string[];
+  /** Passwords of another look. */
+  readonly secrets: readonly string[];
+}
+
+const nothingOwn: Own = { commands: [], secrets: [] };
+
+function deskOf(cluster: TestCluster, config: string, own: Own = nothingOwn): Desk {
   const services = join(cluster.directory, "services.conf");
   writeFileSync(
     services,
@@ -133,14 +145,14 @@ function deskOf(cluster: TestCluster, config: string): Desk {
       stdout: result.stdout,
       stderr: result.stderr,
       kept: textsBelow(state),
-      commandLines: started.map(({ commandLine }) => commandLine).join("\n"),
+      commandLines: started.map(({ commandLine }) => without(own.commands, commandLine)).join("\n"),
       // What the user has put into the environment himself goes on to the user's own commands.
       environments: started
         .map(({ environment }) => environment.replace(`PGPASSWORD=${passwords.environment}`, ""))
         .join("\n"),
     };
     for (const [where, text] of Object.entries(texts)) {
-      for (const secret of [planted, ...replication]) {
+      for (const secret of [planted, ...replication, ...own.secrets]) {
         if (secret !== "" && text.includes(secret)) {
           throw new Error(`remaster ${words.join(" ")} shows a password in its ${where}: ${text}`);
         }
@@ -149,6 +161,10 @@ function deskOf(cluster: TestCluster, config: string): Desk {
     return { ...result, started };
   };
   return { env, run };
+}
+
+function without(parts: readonly string[], text: string): string {
+  return parts.reduce((left, part) => left.replaceAll(part, ""), text);
 }
 
 function textsBelow(directory: string): string {
@@ -236,6 +252,68 @@ describe.skipIf(!canWatch).each(fewMajors)("passwords, PostgreSQL %d", (major) =
     expect(JSON.parse(byFile.stdout)).toMatchObject({
       topology: { nodes: [{ reachable: false }, {}, {}, { reachable: true }] },
     });
+  });
+});
+
+describe.skipIf(!canWatch || !hasPooler).each(fewMajors)("commands, PostgreSQL %d", (major) => {
+  test("of hooks and poolers give no password away, whatever they write", async () => {
+    await using cluster = await startCluster({ major, standbys: 1 });
+    await using pooler = await startAppPooler(cluster.server("n1"));
+    const role = roleOf("environment");
+    await sql(
+      cluster.server("n1"),
+      `CREATE ROLE ${role} SUPERUSER LOGIN PASSWORD '${passwords.environment}'`,
+    );
+    const statement = `SELECT count(*) FROM pg_authid WHERE rolname = '${role}'`;
+    await untilSees(cluster, ["n2"], { statement, value: "1" });
+    const mayEnter = "host all all 127.0.0.1/32 scram-sha-256";
+    await Promise.all(cluster.servers.map((server) => letIn(server, [mayEnter])));
+
+    // Whole, in a connection string, in a URI, and the console's: all that a command can come to know.
+    const users = join(pooler.file, "..", "users");
+    const writes = `echo "$PGPASSWORD"; echo "password=$PGPASSWORD postgresql://u:$PGPASSWORD@h"; grep keeper ${users} >&2; sleep 0.2`;
+    const own = `token=${planted}-of-command`;
+    const hooked = (name: string, ends: string) => {
+      const lines = ["before_fence", "after_promote", "after_finish", "on_failure"].map(
+        (hook) =>
+          `${hook} = ${JSON.stringify(`${own}; ${writes}; ${hook === "before_fence" ? ends : "true"}`)}`,
+      );
+      const reconfigure = `${own}; ${writes}; ${rewriting(pooler)}; exit 3`;
+      const file = changedConfig(cluster, name, (text) =>
+        [
+          text.replace('user = "remaster"', `user = "${role}"`).replace(/passfile = .*/, ""),
+          "[hooks]",
+          ...lines,
+          "[poolers.bouncer]",
+          `dsn = ${JSON.stringify(`host=127.0.0.1 port=${pooler.port} user=keeper password='${poolerSecret.replaceAll("'", "\\'")}'`)}`,
+          `reconfigure = ${JSON.stringify(reconfigure)}`,
+          "",
+        ].join("\n"),
+      );
+      chmodSync(file, 0o600);
+      return deskOf(cluster, file, { commands: [own], secrets: [poolerSecret] });
+    };
+
+    const vetoed = await hooked("vetoed", "exit 3").run("switchover", "--yes", "--verbose");
+    expect([vetoed.status, vetoed.stderr]).toEqual([7, expect.stringContaining("***")]);
+    const { run } = hooked("hooked", "true");
+    for (const words of [
+      ["status", "--json"],
+      ["switchover", "--dry-run"],
+      ["switchover", "--script"],
+    ]) {
+      expect([words, (await run(...words)).status]).toEqual([words, 0]);
+    }
+    const done = await run("switchover", "--yes", "--verbose", "--json");
+    expect([done.status, done.stdout]).toEqual([
+      8,
+      expect.stringContaining("reconfigure failed with status 3: ***"),
+    ]);
+    const shells = done.started.filter(({ commandLine }) => commandLine.includes(own));
+    expect(shells.length).toBeGreaterThan(3);
+    const history = await run("history", "--limit", "1", "--quiet");
+    const shown = await run("history", history.stdout.trim(), "--json", "--verbose");
+    expect(shown.stdout).toContain("password=***");
   });
 });
 
