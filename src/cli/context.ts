@@ -79,6 +79,7 @@ export function createContext(wanted: {
     },
     survey: servers.survey,
     findRival: servers.findRival,
+    writtenPast: servers.writtenPast,
     former: servers.former,
     observePoolers: servers.observePoolers,
     lastSeen: servers.lastSeen,

@@ -41,6 +41,7 @@ export interface Servers
     | "observe"
     | "survey"
     | "findRival"
+    | "writtenPast"
     | "former"
     | "observePoolers"
     | "lastSeen"
@@ -122,6 +123,24 @@ export function createServers(wish: ServersWish): Servers {
         import("../execute/rival.ts"),
       ]);
       return findRival(standbys, open);
+    },
+    writtenPast: async (seen, from) => {
+      const [{ findForeignWrites }, { segmentSizeOf }, { nodes }] = await Promise.all([
+        import("../postgres/watch.ts"),
+        import("../topology/settings.ts"),
+        cluster(),
+      ]);
+      const { name, received } = seen;
+      const node = nodes.find((each) => each.name === name);
+      if (node === undefined || received === null) throw new Error(`${name} shows no position`);
+      const segmentSize = segmentSizeOf(seen);
+      const timeoutMs = Math.min(lookMs, deadline.remainingMs());
+      return findForeignWrites(node.conninfo, {
+        from,
+        until: received.lsn,
+        timeoutMs,
+        segmentSize,
+      });
     },
     former: async (name, to) => {
       const [open, { examineFormer }, { createControl }, { nodes }] = await Promise.all([

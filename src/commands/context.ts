@@ -12,6 +12,7 @@ import type { LastSeen } from "../topology/last-seen.ts";
 import type { ClusterConfig, Observation, ReachedNode } from "../topology/node.ts";
 import type { PoolerState } from "../topology/pooler.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
+import type { Position } from "../wal/position.ts";
 import type { SandboxApi } from "./sandbox-api.ts";
 
 /** How a run of a plan ended. */
@@ -81,6 +82,9 @@ export interface Context {
   survey(node: string, spare: readonly string[]): Promise<WriterSurvey>;
   /** The first of these standbys that is on its way to lead though nothing that can be observed says so; null where none is. */
   findRival(standbys: readonly string[]): Promise<string | null>;
+  /** Where the first record of a transaction begins behind that position in a primary's log; null where there is none. Throws
+   * where the log cannot be read. */
+  writtenPast(node: ReachedNode, from: Position): Promise<Position | null>;
   /** What the node's data directory holds, against the history of the one that it is to follow; null where the topology file
    * does not say where it is. */
   former(node: string, to: ReachedNode): Promise<FormerNode | null>;

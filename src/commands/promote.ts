@@ -1,7 +1,7 @@
 // `remaster promote`: make one standby the primary. The one primitive that cannot be taken back.
 
 import { UsageError } from "../errors.ts";
-import { planPromote } from "../plan/promote.ts";
+import { findFencedPast, planPromote } from "../plan/promote.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatPosition, type Position, parsePosition } from "../wal/position.ts";
@@ -74,18 +74,34 @@ function requiredPosition(input: Input): Position | null {
   return position;
 }
 
+/** What fenced primaries wrote behind the position that is required. One whose log cannot be read is left out, and is in the way. */
+async function readPast(
+  topology: Topology,
+  require: Position,
+  context: Context,
+): Promise<ReadonlyMap<string, Position | null>> {
+  const read = findFencedPast(topology, require).map((node) =>
+    context.writtenPast(node, require).then(
+      (at) => [[node.name, at] as const],
+      () => [],
+    ),
+  );
+  return new Map((await Promise.all(read)).flat());
+}
+
 async function runPromote(input: Input, context: Context): Promise<Report> {
   const [node = ""] = argumentValues(input, "node");
   const require = requiredPosition(input);
   await checkNodeNames(context, [node]);
   const change = {
     verb: "promote",
-    decide: (topology: Topology) =>
+    decide: async (topology: Topology) =>
       planPromote(topology, {
         node,
         require,
         patienceMs: patienceMs(input),
         acceptDataLoss: optionSet(input, "accept-data-loss"),
+        past: require === null ? new Map() : await readPast(topology, require, context),
       }),
     holds: (topology: Topology) => {
       const seen = topology.nodes.get(node);

@@ -14,6 +14,7 @@ import {
 } from "../postgres/fence.ts";
 import { observePosition } from "../postgres/position.ts";
 import { findForeignWrites } from "../postgres/watch.ts";
+import { segmentSizeOf } from "../topology/settings.ts";
 import { formatPosition, type Position } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
@@ -41,9 +42,11 @@ export async function noteForeignWrites(
   const { conninfo } = nodeConfig(world, node);
   const { has } = await observePosition(await world.session(node));
   if (has === null || has <= position.lsn) return;
+  const seen = world.lastSeen(node);
   const found = await findForeignWrites(conninfo, {
     from: position,
     until: has,
+    ...(seen?.reachable === true ? { segmentSize: segmentSizeOf(seen) } : {}),
     timeoutMs: world.remainingMs(),
   });
   if (found === null) return;

@@ -5,7 +5,7 @@ import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import { hidesWal, mayHoldMore } from "../topology/hidden.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { standbysOf } from "../topology/structure.ts";
+import { reachedNode, standbysOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { comparePositions, formatPosition, type Position } from "../wal/position.ts";
 import {
@@ -31,16 +31,53 @@ export interface PromoteRequest {
   readonly patienceMs: number;
   /** The operator accepts that what other nodes have beyond this one is lost. */
   readonly acceptDataLoss: boolean;
+  /** Fenced primaries that are past the required position, with where the first record of a transaction is behind it: null
+   * where there is none, and all of it is the server's own. Who could not be asked is not among them. */
+  readonly past?: ReadonlyMap<string, Position | null>;
 }
 
-/** A fenced primary at or below the required position takes no more writes, so another may lead. */
-function fencedAway(topology: Topology, require: Position | null): readonly string[] {
+/** A fenced primary takes no more writes, so another may lead; what it writes by itself behind the required position, such as
+ * checkpoints, is nobody's loss. */
+function fencedAway(
+  topology: Topology,
+  { require, past }: Pick<PromoteRequest, "require" | "past">,
+): readonly string[] {
   if (require === null) return [];
+  const beyond = findFencedPast(topology, require).map(({ name }) => name);
   return topology.primaries.filter((name) => {
-    const node = topology.nodes.get(name);
-    if (node?.reachable !== true || !node.marks.fenced || node.received === null) return false;
-    const { relation } = comparePositions(node.received, require, topology.histories);
-    return relation === "same" || relation === "behind";
+    if (reachedNode(topology, name)?.marks.fenced !== true) return false;
+    return !beyond.includes(name) || past?.get(name) === null;
+  });
+}
+
+/** Fenced primaries that are not at or below that position. */
+export function findFencedPast(topology: Topology, require: Position): readonly ReachedNode[] {
+  return topology.primaries
+    .map((name) => reachedNode(topology, name))
+    .filter((node) => node !== null)
+    .filter(({ marks, received }) => {
+      if (!marks.fenced) return false;
+      if (received === null) return true;
+      const { relation } = comparePositions(received, require, topology.histories);
+      return relation !== "same" && relation !== "behind";
+    });
+}
+
+/** Of one that was written to behind its fence, that is the reason. */
+function checkGone(
+  topology: Topology,
+  request: PromoteRequest,
+  allowed: readonly string[],
+): Finding[] {
+  return checkPrimaryGone(topology, allowed).map((finding) => {
+    const name = finding.node ?? "";
+    const at = request.past?.get(name) ?? null;
+    if (at === null || request.require === null) return finding;
+    return {
+      ...finding,
+      message: `${name} is fenced, and was written to behind ${formatPosition(request.require)}, at ${formatPosition(at)}`,
+      hint: `find out who writes; then \`remaster fence ${name}\` gives the position that ${request.node} has to hold`,
+    };
   });
 }
 
@@ -119,8 +156,8 @@ export function checkMayLead(node: ReachedNode): Finding[] {
 export function planPromote(topology: Topology, request: PromoteRequest): Decision {
   const node = observationOf(topology, request.node);
   if (!node.reachable) return refuseOn(checkReachable(node)) ?? { kind: "already", findings: [] };
-  const fenced = fencedAway(topology, request.require);
-  const gone = checkPrimaryGone(topology, [...fenced, node.name]);
+  const fenced = fencedAway(topology, request);
+  const gone = checkGone(topology, request, [...fenced, node.name]);
   if (node.role === "primary") {
     const refusal = refuseOn([
       ...checkBelongs(topology, node),

@@ -3,7 +3,7 @@
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import { alarmsIn, nodeIn, operatorOf, stepsIn } from "../support/cli.ts";
-import { autoSettings, sql } from "../support/cluster-state.ts";
+import { autoSettings, sql, untilSees } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster, type TestServer, testMajors } from "../support/cluster.ts";
 
 const positionPattern = /^1@0\/[0-9A-F]+$/;
@@ -33,6 +33,45 @@ async function refusal(session: Client, statement: string): Promise<string | nul
 }
 
 describe.each(testMajors)("PostgreSQL %d", (major) => {
+  test("another is promoted at its position, whatever the server itself has written since", async () => {
+    await using cluster = await startCluster({ major, standbys: 2 });
+    const n1 = cluster.server("n1");
+    await sql(n1, "CREATE TABLE t (i int)");
+    const operator = operatorOf(cluster);
+    const fenceIt = async (): Promise<string> => {
+      const { status, report } = await operator.change("fence", "n1", "--to", "n2");
+      expect(status, report.summary).toBe(0);
+      return report.steps?.[0]?.detail ?? "";
+    };
+    const position = await fenceIt();
+    await sql(n1, "CHECKPOINT");
+    const ahead = `SELECT pg_last_wal_replay_lsn() > '${position.split("@")[1] ?? ""}'`;
+    await untilSees(cluster, ["n2", "n3"], { statement: ahead, value: "true" });
+    const dry = await operator.ask("promote", "n2", "--require", position, "--dry-run");
+    expect([dry.status, alarmsIn(dry.report)]).toEqual([0, []]);
+
+    await sql(
+      n1,
+      "SET default_transaction_read_only = off",
+      "SET synchronous_commit = local",
+      "INSERT INTO t VALUES (1)",
+    );
+    const refused = await operator.change("promote", "n2", "--require", position);
+    expect([refused.status, alarmsIn(refused.report)]).toEqual([
+      5,
+      expect.arrayContaining(["primary-answers n1"]),
+    ]);
+    expect(refused.report.findings[0]?.message).toContain(`was written to behind ${position}, at `);
+
+    const again = await fenceIt();
+    await sql(n1, "CHECKPOINT");
+    const done = await operator.change("promote", "n2", "--require", again);
+    expect([done.status, stepsIn(done.report)]).toEqual([
+      0,
+      [`done promote n2 --require ${again}`],
+    ]);
+  });
+
   test("ends who writes, keeps out who comes, and gives everything back", async () => {
     await using cluster = await startCluster({ major, standbys: 1 });
     const n1 = cluster.server("n1");
