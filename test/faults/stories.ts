@@ -20,6 +20,8 @@ export interface Story {
   readonly always?: true;
   /** The acts that are struck, where not all: the others are those of another story. */
   readonly acts?: RegExp;
+  /** How its network is lost: by a namespace of its own, unless it starts a server, which would be born into that. */
+  readonly network?: "proxies";
   /** Nodes that get another upstream, one on its own from the other: where one of them is done, no mark leads back. */
   readonly settles?: { readonly nodes: readonly string[]; readonly on: string };
 }
@@ -122,6 +124,7 @@ export const stories: readonly Story[] = [
     rows: 100,
     lost: [],
     goal: { by: "n2", timeline: 2, followers: { n1: "n2", n3: "n2", n4: "n2" } },
+    network: "proxies",
   },
   {
     name: "a repoint of two standbys",
