@@ -1,24 +1,25 @@
 // Keeps copies of logical slots by decoding on the standby (16+): made there, brought to what their consumers have confirmed and
-// no further, and proven. Proven is a copy once the primary was seen to hold the rows that it needs, and the standby to have
-// replayed all that the primary had written by then: the server would have broken it on the way.
+// no further, and proven: once the primary is seen to hold the rows that a copy needs, a mark on the standby tells from where on
+// in the log. The standby breaks a copy itself as it replays the removal of such a row, so one that is whole behind there is proven.
 
 import { nextPause } from "../postgres/poll.ts";
 import { reload } from "../postgres/settings.ts";
-import {
-  advanceCopy,
-  hasReplayed,
-  logRunning,
-  readCopies,
-  readHeld,
-} from "../postgres/standby-slot.ts";
+import { advanceCopy, logRunning, readCopies, readHeld } from "../postgres/standby-slot.ts";
+import type { Lsn } from "../wal/lsn.ts";
 import type { CopyMark } from "../topology/copy-mark.ts";
 import type { KeptSlot } from "../topology/kept-slots.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { copyMarkOf, type HoldingLink, holdingLinks } from "../topology/proven-copy.ts";
+import {
+  copyMarkOf,
+  type HoldingLink,
+  holdingLinks,
+  linksHold,
+  provenAt,
+} from "../topology/proven-copy.ts";
 import { settingText } from "../topology/settings.ts";
 import { decideCopyWork } from "../topology/standby-copy.ts";
 import { reachedNode } from "../topology/structure.ts";
-import { buildTopology } from "../topology/topology.ts";
+import { buildTopology, type Topology } from "../topology/topology.ts";
 import { isAtMost } from "../topology/transaction-id.ts";
 import { makeCopies } from "./copy-making.ts";
 import { markCopies } from "./copy-marks.ts";
@@ -27,12 +28,16 @@ import { NotDone } from "./performer.ts";
 import type { KeepTask, SlotKeeper } from "./slot-keeper.ts";
 import type { World } from "./world.ts";
 
-/** What is left for the proof and the last look when the rest has taken its time, milliseconds. */
-const proofMs = 4_000;
+/** For a receiver's feedback to come through, milliseconds. */
+const holdMs = 3_000;
+
+/** What is left for that and for the last look when the rest has taken its time, milliseconds. */
+const reserveMs = holdMs + 1_000;
 
 interface Scene {
   readonly task: KeepTask;
   readonly world: World;
+  readonly topology: Topology;
   readonly standby: ReachedNode;
   readonly primary: ReachedNode;
   readonly links: readonly HoldingLink[];
@@ -56,11 +61,11 @@ export const keepStandbySlots: SlotKeeper = async (task, world) => {
   const wanted = of("make", "remake");
   const unmade = await make(scene, wanted);
   const made = wanted.filter(({ slot }) => !unmade.has(slot.slotName));
-  const unproven = await prove(scene, [
-    ...there.filter((kept) => !isProvenHere(scene, kept)),
+  const unheld = await hold(scene, [
+    ...there.filter((kept) => !isHeldAlready(scene, kept)),
     ...made,
   ]);
-  return new Map([...left, ...unadvanced, ...unmade, ...unproven]);
+  return new Map([...left, ...unadvanced, ...unmade, ...unheld]);
 };
 
 function sceneOf(task: KeepTask, world: World): Scene {
@@ -70,13 +75,19 @@ function sceneOf(task: KeepTask, world: World): Scene {
   const primary = reachedNode(topology, task.primary);
   if (standby === null || primary === null) throw new NotDone("a node was lost meanwhile");
   const links = holdingLinks(topology, task.standby, task.primary) ?? [];
-  const remainingMs = () => world.remainingMs() - proofMs;
-  return { task, world, standby, primary, links, remainingMs };
+  const remainingMs = () => world.remainingMs() - reserveMs;
+  return { task, world, topology, standby, primary, links, remainingMs };
 }
 
-function isProvenHere({ standby, primary }: Scene, { slot, against }: KeptSlot): boolean {
-  const mark = copyMarkOf(standby, slot.slotName);
-  return against === null && mark?.proven === true && mark.timeline === primary.timeline;
+/** Held, and seen to be under this primary: to be seen again, it would have to be replayed to from a later point. */
+function isHeldAlready(
+  { topology, standby, primary, links }: Scene,
+  { slot, copy, against }: KeptSlot,
+): boolean {
+  const needs = copy?.catalogXmin ?? null;
+  if (against?.of === "settings") return false;
+  const isMarked = provenAt({ standby, primary }, slot.slotName) !== null;
+  return isMarked && needs !== null && linksHold(topology, links, needs);
 }
 
 type Failures = ReadonlyMap<string, string>;
@@ -112,7 +123,7 @@ async function make(scene: Scene, slots: readonly KeptSlot[]): Promise<Failures>
   if (slots.length === 0) return new Map();
   const why = whyNoneCanBe(scene);
   if (why !== null) return forAll(slots, why);
-  const told = await markCopies(task.standby, marksOf(scene, slots, "unproven"), world);
+  const told = await markCopies(task.standby, marksOf(scene, slots, null), world);
   if (!told.done) return forAll(slots, told.refusal.message);
   const { standby, primary } = task;
   return makeCopies({ standby, primary, slots, links, remainingMs }, world);
@@ -133,40 +144,39 @@ function whyNoneCanBe({ standby, remainingMs }: Scene): string | null {
 function marksOf(
   { primary }: Scene,
   slots: readonly KeptSlot[],
-  state: "proven" | "unproven",
+  heldFrom: Lsn | null,
 ): readonly CopyMark[] {
   const { timeline } = primary;
   if (timeline === null) return [];
-  return slots.map(({ slot: { slotName } }) => {
-    return { slotName, timeline, proven: state === "proven" };
-  });
+  return slots.map(({ slot: { slotName } }) => ({ slotName, timeline, heldFrom }));
 }
 
-async function prove(scene: Scene, slots: readonly KeptSlot[]): Promise<Failures> {
+/** Has the rows held that these need, and marks from where on they were. A setting that is missing is so for all of them: then
+ * nothing holds those rows, and what was marked before is no proof any more. */
+async function hold(scene: Scene, slots: readonly KeptSlot[]): Promise<Failures> {
   const { task, world } = scene;
+  const lacking = slots.filter(({ against }) => against?.of === "settings");
+  if (lacking.length > 0) {
+    const told = await markCopies(task.standby, marksOf(scene, lacking, null), world);
+    return told.done ? new Map() : forAll(lacking, told.refusal.message);
+  }
   if (slots.length === 0) return new Map();
-  const why = await whyUnproven(scene, slots);
-  const copies = await readCopies(await world.session(task.standby));
-  const isWhole = ({ slot }: KeptSlot) => copies.get(slot.slotName)?.broken === false;
-  const whole = why === null ? slots.filter(isWhole) : [];
-  const others = slots.filter((kept) => !whole.includes(kept) && copies.has(kept.slot.slotName));
-  const marks = [...marksOf(scene, whole, "proven"), ...marksOf(scene, others, "unproven")];
-  const told = await markCopies(task.standby, marks, world);
+  const why = await whyNotHeld(scene, slots);
+  const heldFrom = why === null ? await logRunning(await world.session(task.primary)) : null;
+  const told = await markCopies(task.standby, marksOf(scene, slots, heldFrom), world);
   if (!told.done) return forAll(slots, told.refusal.message);
   return why === null ? new Map() : forAll(slots, why);
 }
 
-/** Null once all that the copies need is held, and the standby has replayed what was written before it was. */
-async function whyUnproven(scene: Scene, slots: readonly KeptSlot[]): Promise<string | null> {
+async function whyNotHeld(scene: Scene, slots: readonly KeptSlot[]): Promise<string | null> {
   const { task, world, links } = scene;
-  const standby = await world.session(task.standby);
-  const copies = await readCopies(standby);
+  const copies = await readCopies(await world.session(task.standby));
   const needs = slots.flatMap(({ slot }) => copies.get(slot.slotName)?.catalogXmin ?? []);
   const [oldest] = needs.toSorted((a, b) => (isAtMost(a, b) ? -1 : 1));
-  if (oldest === undefined) return null;
+  if (oldest === undefined) return "they are gone again";
   if (links.length === 0)
     return `no slots lead all the way from ${task.primary} to ${task.standby}`;
-  const until = world.now() + Math.min(proofMs * 0.75, world.remainingMs() / 2);
+  const until = world.now() + Math.min(holdMs, world.remainingMs() / 2);
   for (const { below, above, slotName } of links) {
     const upper = await world.session(above);
     const isHeld = async (): Promise<boolean> => {
@@ -180,10 +190,7 @@ async function whyUnproven(scene: Scene, slots: readonly KeptSlot[]): Promise<st
       return `${below} did not have slot ${slotName} on ${above} hold what the copies need`;
     }
   }
-  const held = await logRunning(await world.session(task.primary));
-  return (await sees(() => hasReplayed(standby, held), until, world))
-    ? null
-    : `${task.standby} has not replayed yet what was written before the rows that they need were held`;
+  return null;
 }
 
 async function sees(look: () => Promise<boolean>, until: number, world: World): Promise<boolean> {

@@ -58,9 +58,12 @@ export function tellOfLeftCopy({ node, copy, dropped }: LeftCopy): Finding[] {
   ];
 }
 
-/** A copy that is ready and level needs nothing. */
-function needsWork({ against, repeatBytes }: KeptSlot): boolean {
-  return against === null ? repeatBytes !== 0n : against.of === "copy";
+/** A copy that is ready and level needs nothing. One that misses a setting is brought along, so that it holds up no WAL. */
+function needsWork({ slot, copy, method, against, repeatBytes }: KeptSlot): boolean {
+  if (against === null) return repeatBytes !== 0n;
+  if (against.of !== "settings" || method !== "standby-slot") return against.of === "copy";
+  const [has, wants] = [copy?.confirmedFlushLsn ?? null, slot.confirmedFlushLsn];
+  return has !== null && wants !== null && has < wants;
 }
 
 export function planSlotSync(topology: Topology, request: SlotSyncRequest): Decision {

@@ -7,7 +7,7 @@ import { readMarks } from "../conninfo/override.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import type { ReachedNode, Slot } from "./node.ts";
 import { majorOf, reachedNode, solePrimary, standbysOf } from "./structure.ts";
-import { isProven } from "./proven-copy.ts";
+import { holdingLinks, isProven, linksHold, provenAt } from "./proven-copy.ts";
 import { settingText } from "./settings.ts";
 import { type Topology, upstreamChain } from "./topology.ts";
 import { isAtMost } from "./transaction-id.ts";
@@ -229,10 +229,11 @@ function obstacleOfCopy(
     };
   }
   if (method !== "standby-slot" || isProven(each, slot, copy)) return null;
+  const from = provenAt(each, slot.slotName);
   return {
     of: "copy",
     reason: `its copy on ${name} may still be broken by what ${name} has yet to replay`,
-    remedy: again(each),
+    remedy: from === null ? again(each) : `${name} must replay past ${formatLsn(from)}`,
   };
 }
 
@@ -264,16 +265,6 @@ function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot
   const needs = copy.catalogXmin;
   if (needs === null) return false;
   if (slot.catalogXmin !== null && isAtMost(slot.catalogXmin, needs)) return true;
-  const path = [standby.name, ...upstreamChain(topology, standby.name)];
-  const links = path.slice(0, path.indexOf(primary.name));
-  return (
-    path.includes(primary.name) &&
-    links.every((name, index) => {
-      const below = reachedNode(topology, name);
-      const above = reachedNode(topology, path[index + 1] ?? "");
-      const slotName = below === null ? null : settingText(below, "primary_slot_name");
-      const held = above?.slots.find((each) => each.slotName === slotName)?.catalogXmin ?? null;
-      return held !== null && isAtMost(held, needs);
-    })
-  );
+  const links = holdingLinks(topology, standby.name, primary.name);
+  return links !== null && linksHold(topology, links, needs);
 }

@@ -2,6 +2,7 @@
 // comes to the removal of a row that it needs; so one that looks whole may still be broken by what the primary wrote before it held
 // those rows, and the standby has not replayed yet.
 
+import type { Lsn } from "../wal/lsn.ts";
 import type { CopyMark } from "./copy-mark.ts";
 import type { ReachedNode, Slot } from "./node.ts";
 import { settingText } from "./settings.ts";
@@ -33,15 +34,37 @@ export function holdingLinks(
   return links.some(({ slotName }) => slotName === "") ? null : links;
 }
 
-/** Nothing that the standby has still to replay can break the copy: slot-sync has seen to that under this primary, or the
- * slot on the primary itself needs the same rows, and has since before the copy was made. */
-export function isProven(
-  { primary, standby }: { readonly primary: ReachedNode; readonly standby: ReachedNode },
-  slot: Slot,
-  copy: Slot,
+/** Whether the slot of each link holds the catalogue rows back to that transaction. */
+export function linksHold(
+  topology: Topology,
+  links: readonly HoldingLink[],
+  needs: number,
 ): boolean {
-  const mark = copyMarkOf(standby, slot.slotName);
-  if (mark?.proven === true && mark.timeline === primary.timeline) return true;
+  return links.every(({ above, slotName }) => {
+    const slots = reachedNode(topology, above)?.slots ?? [];
+    const held = slots.find((slot) => slot.slotName === slotName)?.catalogXmin ?? null;
+    return held !== null && isAtMost(held, needs);
+  });
+}
+
+interface Place {
+  readonly primary: ReachedNode;
+  readonly standby: ReachedNode;
+}
+
+/** Up to where the standby has to replay for the copy to be proven, if it is whole then: what it needs was held from there on.
+ * Null where slot-sync has not seen to that under this primary. */
+export function provenAt({ primary, standby }: Place, slotName: string): Lsn | null {
+  const mark = copyMarkOf(standby, slotName);
+  return mark?.timeline === primary.timeline ? mark.heldFrom : null;
+}
+
+/** Nothing that the standby has still to replay can break the copy: that was held when it was written. Or the slot on the primary
+ * itself needs the same rows, and has since before the copy was made. */
+export function isProven(place: Place, slot: Slot, copy: Slot): boolean {
+  const from = provenAt(place, slot.slotName);
+  const { replayLsn } = place.standby;
+  if (from !== null && replayLsn !== null && replayLsn >= from) return true;
   const [held, needs] = [slot.catalogXmin, copy.catalogXmin];
   return held !== null && needs !== null && isAtMost(held, needs);
 }

@@ -36,7 +36,7 @@ export function decideCopyWork(
     return { kind: "leave", why: `somebody uses the slot of that name on ${node}` };
   }
   // Of a two-phase slot that was made and not proven it is not known which prepared transactions its consumer has already.
-  const isUnsure = slot.twoPhase === true && mark?.proven === false;
+  const isUnsure = slot.twoPhase === true && mark?.heldFrom === null;
   if (!isPastMending(copy) && copy.twoPhase === slot.twoPhase && !isUnsure) {
     return { kind: "advance" };
   }
