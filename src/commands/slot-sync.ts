@@ -1,9 +1,15 @@
 // `remaster slot-sync`: keep logical slots ready on the standbys that may lead, and prove that they are.
 
-import { checkSolePrimary, planSlotSync, tellOfUnready } from "../plan/slot-sync.ts";
+import {
+  checkSolePrimary,
+  planSlotSync,
+  tellOfLeftCopy,
+  tellOfUnready,
+} from "../plan/slot-sync.ts";
 import type { Report } from "../plan/report.ts";
 import { counted } from "../topology/counted.ts";
 import { findKeptSlots, type KeptSlot, type SlotWish } from "../topology/kept-slots.ts";
+import { findLeftCopies } from "../topology/standby-copy.ts";
 import type { Topology } from "../topology/topology.ts";
 import { observeTopology, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
@@ -94,7 +100,7 @@ async function check(wish: SlotWish, context: Context): Promise<Report> {
   return {
     ...base,
     outcome: findings.length === 0 ? "done" : "no",
-    findings,
+    findings: [...findings, ...findLeftCopies(topology, wish).flatMap(tellOfLeftCopy)],
     slots: kept,
     word: findings.length === 0 ? "ok" : "problem",
     summary: summarize(kept),

@@ -3,7 +3,9 @@
 
 import type { SlotSyncStep } from "../plan/step.ts";
 import { findKeptSlots, type KeptSlot, type SlotMethod } from "../topology/kept-slots.ts";
+import { findLeftCopies } from "../topology/standby-copy.ts";
 import { buildTopology } from "../topology/topology.ts";
+import { dropLeftCopies } from "./copy-marks.ts";
 import { keepFailoverSlots } from "./failover-slots.ts";
 import { type Holding, NotDone, type Performer } from "./performer.ts";
 import { keepSlotFiles } from "./slot-files.ts";
@@ -17,10 +19,21 @@ const keepers: Readonly<Record<SlotMethod, SlotKeeper>> = {
   "slot-file": keepSlotFiles,
 };
 
+interface Look {
+  readonly kept: readonly KeptSlot[];
+  /** Copies to be dropped. */
+  readonly left: readonly string[];
+}
+
 /** How they stand now, by fresh looks at all nodes. */
-async function lookAtKept(step: SlotSyncStep, world: World): Promise<readonly KeptSlot[]> {
+async function look(step: SlotSyncStep, world: World): Promise<Look> {
   const topology = buildTopology(world.config.name, await world.observe());
-  return findKeptSlots(topology, { standbys: [step.node], patterns: step.slots });
+  const wish = { standbys: [step.node], patterns: step.slots };
+  const left = findLeftCopies(topology, wish).filter(({ dropped }) => dropped);
+  return {
+    kept: findKeptSlots(topology, wish),
+    left: left.map(({ copy }) => copy.slotName),
+  };
 }
 
 function isLevel({ against, repeatBytes }: KeptSlot): boolean {
@@ -39,18 +52,21 @@ export function createSlotSyncPerformer(): Performer<SlotSyncStep> {
     pollMs: 20,
 
     async holds(step, world) {
-      const kept = await lookAtKept(step, world);
-      if (kept.every(isLevel) || done.has(step.node)) return outcome(kept);
+      const { kept, left } = await look(step, world);
+      if ((kept.every(isLevel) && left.length === 0) || done.has(step.node)) return outcome(kept);
       return { holds: false, why: `copies on ${step.node} are not level` };
     },
 
     async act(step, world) {
-      const kept = await lookAtKept(step, world);
+      const { kept, left } = await look(step, world);
+      await dropLeftCopies(step.node, left, world);
       const [first] = kept;
-      if (first === undefined) throw new NotDone("none of these slots is on the primary any more");
+      if (first === undefined && left.length === 0) {
+        throw new NotDone("none of these slots is on the primary any more");
+      }
       const works = (Object.keys(keepers) as SlotMethod[]).map(async (method) => {
         const slots = kept.filter((each) => each.method === method && !isLevel(each));
-        if (slots.length === 0) return;
+        if (first === undefined || slots.length === 0) return;
         const task = {
           standby: step.node,
           primary: first.primary,

@@ -3,6 +3,7 @@
 
 import type { Finding } from "../topology/finding.ts";
 import { findKeptSlots, type KeptSlot, type SlotWish } from "../topology/kept-slots.ts";
+import { findLeftCopies, type LeftCopy } from "../topology/standby-copy.ts";
 import { solePrimary } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkReachable } from "./checks.ts";
@@ -43,9 +44,26 @@ export function checkSolePrimary(topology: Topology): Finding[] {
   return [problem("no-primary", null, { message, hint: "see `remaster status`" })];
 }
 
-/** A copy that is ready and level needs nothing. */
-function needsWork({ against, repeatBytes }: KeptSlot): boolean {
-  return against === null ? repeatBytes !== 0n : against.of === "copy";
+/** One that went with the slot's drop is dropped; of the others nobody knows whether they are all that is left of a slot. */
+export function tellOfLeftCopy({ node, copy, dropped }: LeftCopy): Finding[] {
+  if (dropped) return [];
+  return [
+    {
+      code: "slot-copy-left",
+      severity: "warning",
+      node,
+      message: `${node} has a copy of logical slot ${copy.slotName}, which was on the primary before the lead changed and is not on this one`,
+      hint: `where its consumer is gone: SELECT pg_drop_replication_slot('${copy.slotName}') on ${node}`,
+    },
+  ];
+}
+
+/** A copy that is ready and level needs nothing. One that misses a setting is brought along, so that it holds up no WAL. */
+function needsWork({ slot, copy, method, against, repeatBytes }: KeptSlot): boolean {
+  if (against === null) return repeatBytes !== 0n;
+  if (against.of !== "settings" || method !== "standby-slot") return against.of === "copy";
+  const [has, wants] = [copy?.confirmedFlushLsn ?? null, slot.confirmedFlushLsn];
+  return has !== null && wants !== null && has < wants;
 }
 
 export function planSlotSync(topology: Topology, request: SlotSyncRequest): Decision {
@@ -54,17 +72,23 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
     ...(request.standbys ?? []).flatMap((name) => checkReachable(observationOf(topology, name))),
   ]);
   if (refusal !== null) return refusal;
-  const kept = findKeptSlots(topology, request);
-  const work = kept.filter(needsWork);
-  if (work.length === 0) return { kind: "already", findings: [] };
+  const kept = findKeptSlots(topology, request).filter(needsWork);
+  const left = findLeftCopies(topology, request);
+  const work = [
+    ...kept.map(({ node, slot }) => ({ node, slotName: slot.slotName })),
+    ...left.filter(({ dropped }) => dropped).map(({ node, copy }) => ({ node, ...copy })),
+  ];
+  const findings = left.flatMap(tellOfLeftCopy);
+  if (work.length === 0) return { kind: "already", findings };
   const nodes = [...new Set(work.map(({ node }) => node))];
   const steps = nodes.map((node) => {
-    const slots = work.filter((each) => each.node === node).map(({ slot }) => slot.slotName);
+    const slots = work.filter((each) => each.node === node).map(({ slotName }) => slotName);
     const restart = request.allowRestart ? ({ allowRestart: true } as const) : {};
     const step = { verb: "slot-sync", node, slots, ...restart } as const;
     return planned(topology, step, { required: false });
   });
   return decidePlan("slot-sync", topology, {
     stages: stage("bring the standbys' copies of the slots level", steps),
+    findings,
   });
 }

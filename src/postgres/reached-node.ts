@@ -12,6 +12,7 @@ import type {
   ReachedNode,
   WalReceiver,
 } from "../topology/node.ts";
+import { parseCopyMarks } from "../topology/copy-mark.ts";
 import { type Lsn, maxLsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
@@ -94,6 +95,7 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     walFiles: walFilesOf(files),
     settings,
     marks: marksOf({
+      copies: textOf(row, "copies"),
       inForce: {
         primaryConninfo: conninfo,
         restoreCommand: settings.restore_command?.value ?? null,
@@ -190,6 +192,7 @@ function walFilesOf(files: Row | null): ReachedNode["walFiles"] {
 /** A mark in the files is one, in force or not: whoever wrote it may have been cut short before the reload, and any reload
  * brings it into force. One that is in force and no longer in the files is there until then. */
 function marksOf(settings: {
+  readonly copies: string | null;
   readonly inForce: FileSettings;
   readonly inFiles: FileSettings | null;
 }): Marks {
@@ -208,6 +211,7 @@ function marksOf(settings: {
     slotsAt,
     fenced: either(({ fenced }) => (fenced ?? "") !== ""),
     demoted: either(({ demoted }) => (demoted ?? "") !== ""),
+    copies: parseCopyMarks(settings.copies),
   };
 }
 

@@ -7,8 +7,10 @@ import { readMarks } from "../conninfo/override.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import type { ReachedNode, Slot } from "./node.ts";
 import { majorOf, reachedNode, solePrimary, standbysOf } from "./structure.ts";
+import { holdingLinks, isProven, linksHold, provenAt } from "./proven-copy.ts";
 import { settingText } from "./settings.ts";
 import { type Topology, upstreamChain } from "./topology.ts";
+import { isAtMost } from "./transaction-id.ts";
 
 /** How the copy comes to be: the server's own (17+, slots with the failover flag), decoding on the standby (16+), or a copy of
  * the slot's file (13 to 15). */
@@ -219,13 +221,20 @@ function obstacleOfCopy(
   if (copy.confirmedFlushLsn === null) {
     return { of: "copy", reason: `its copy on ${name} is not consistent yet`, remedy: again(each) };
   }
-  return isHeld(topology, each, copy)
-    ? null
-    : {
-        of: "copy",
-        reason: `the catalogue rows that its copy on ${name} needs are not held on the primary`,
-        remedy: again(each),
-      };
+  if (!isHeld(topology, each, copy)) {
+    return {
+      of: "copy",
+      reason: `the catalogue rows that its copy on ${name} needs are not held on the primary`,
+      remedy: again(each),
+    };
+  }
+  if (method !== "standby-slot" || isProven(each, slot, copy)) return null;
+  const from = provenAt(each, slot.slotName);
+  return {
+    of: "copy",
+    reason: `its copy on ${name} may still be broken by what ${name} has yet to replay`,
+    remedy: from === null ? again(each) : `${name} must replay past ${formatLsn(from)}`,
+  };
 }
 
 function unconfirmed({ standby }: Case, has: Lsn, wants: Lsn): SlotObstacle {
@@ -256,21 +265,6 @@ function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot
   const needs = copy.catalogXmin;
   if (needs === null) return false;
   if (slot.catalogXmin !== null && isAtMost(slot.catalogXmin, needs)) return true;
-  const path = [standby.name, ...upstreamChain(topology, standby.name)];
-  const links = path.slice(0, path.indexOf(primary.name));
-  return (
-    path.includes(primary.name) &&
-    links.every((name, index) => {
-      const below = reachedNode(topology, name);
-      const above = reachedNode(topology, path[index + 1] ?? "");
-      const slotName = below === null ? null : settingText(below, "primary_slot_name");
-      const held = above?.slots.find((each) => each.slotName === slotName)?.catalogXmin ?? null;
-      return held !== null && isAtMost(held, needs);
-    })
-  );
-}
-
-/** Transaction ids go around in 32 bits. */
-export function isAtMost(xid: number, other: number): boolean {
-  return ((xid - other) | 0) <= 0;
+  const links = holdingLinks(topology, standby.name, primary.name);
+  return links !== null && linksHold(topology, links, needs);
 }

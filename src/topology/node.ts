@@ -6,6 +6,7 @@ import type { SlotPlace } from "../conninfo/override.ts";
 import type { Lsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
+import type { CopyMark } from "./copy-mark.ts";
 import type { PoolerConfig } from "./pooler.ts";
 import type { Hooks } from "./hooks.ts";
 
@@ -227,6 +228,8 @@ export interface Marks {
   readonly fenced: boolean;
   /** It is being made a standby of the node that primary_conninfo was pointed at, and is not one for good yet. */
   readonly demoted?: boolean;
+  /** The copies of logical slots that slot-sync has to do with there. */
+  readonly copies?: readonly CopyMark[];
 }
 
 export interface ReachedNode extends ObservedNode {

@@ -29,6 +29,8 @@ export const refusalCatalogue = {
     "A copy of a logical slot could not be made or brought level on a standby. The message says why; the other slots were seen to all the same.",
   "shutdown-held-up":
     "A primary that shuts down waits for whoever streams from it. Where the other end does not answer, it waits until it gives that connection up (wal_sender_timeout), with writes stopped where the network holds no more of what it sends. The message names the connection.",
+  "slot-copy-left":
+    "A standby has a copy that slot-sync made of a logical slot, and the primary that leads now has no such slot. It was lost when the lead changed, or dropped since: the copy may be all that is left of its consumer's place, and it holds WAL. A copy whose slot was dropped while the lead did not change goes by itself.",
   "transactions-broken-off":
     "Transactions are open on the primary that a shutdown or a fence breaks off. They are rolled back, and their clients are told.",
   "commits-less-durable":

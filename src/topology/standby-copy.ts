@@ -1,0 +1,80 @@
+// What is to be done about a copy that is kept by decoding on the standby (16+), and which copies are left over: those whose
+// original was dropped. A slot that somebody uses on the standby, or that is of another kind, is never touched.
+
+import type { CopyMark } from "./copy-mark.ts";
+import { type KeptSlot, type SlotWish, wantedSlots } from "./kept-slots.ts";
+import type { Slot } from "./node.ts";
+import { copyMarkOf } from "./proven-copy.ts";
+import { solePrimary, standbysOf } from "./structure.ts";
+import type { Topology } from "./topology.ts";
+
+export type CopyWork =
+  | { readonly kind: "make" }
+  /** Drop what is there and make it anew. */
+  | { readonly kind: "remake" }
+  /** Bring it to its consumer's position, and see that what it needs is held. */
+  | { readonly kind: "advance" }
+  /** Nothing that could be done; null: the judgement says why already. */
+  | { readonly kind: "leave"; readonly why: string | null };
+
+/** `mark`: what remaster.slots says of it. */
+export function decideCopyWork(
+  { slot, copy, node, against }: KeptSlot,
+  mark: CopyMark | null,
+): CopyWork {
+  if (against?.of === "source") return { kind: "leave", why: null };
+  if (copy === null) {
+    return against?.of === "settings" ? { kind: "leave", why: null } : { kind: "make" };
+  }
+  const isOurs =
+    copy.slotType === "logical" && copy.plugin === slot.plugin && copy.database === slot.database;
+  if (!isOurs) return { kind: "leave", why: null };
+  if (copy.synced === true) {
+    return { kind: "leave", why: "the server still keeps it there as a failover slot" };
+  }
+  if (copy.active || copy.temporary) {
+    return { kind: "leave", why: `somebody uses the slot of that name on ${node}` };
+  }
+  // Of a two-phase slot that was made and not proven it is not known which prepared transactions its consumer has already.
+  const isUnsure = slot.twoPhase === true && mark?.heldFrom === null;
+  if (!isPastMending(copy) && copy.twoPhase === slot.twoPhase && !isUnsure) {
+    return { kind: "advance" };
+  }
+  return against?.of === "settings" ? { kind: "leave", why: null } : { kind: "remake" };
+}
+
+function isPastMending(copy: Slot): boolean {
+  return (
+    copy.invalidationReason !== null ||
+    copy.conflicting === true ||
+    copy.walStatus === "lost" ||
+    copy.confirmedFlushLsn === null
+  );
+}
+
+/** A copy of ours whose original is gone. */
+export interface LeftCopy {
+  readonly node: string;
+  readonly copy: Slot;
+  /** It was dropped under the primary that leads now; else it may have been lost when the lead changed. */
+  readonly dropped: boolean;
+}
+
+/** Copies that slot-sync made or kept on standbys, and whose original is not on the primary any more. */
+export function findLeftCopies(topology: Topology, wish: SlotWish): readonly LeftCopy[] {
+  const primary = solePrimary(topology);
+  if (primary === null) return [];
+  const there = new Set(primary.slots.map(({ slotName }) => slotName));
+  const wanted = wish.standbys ?? [];
+  return standbysOf(topology)
+    .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+    .flatMap((standby) =>
+      wantedSlots(standby, wish.patterns ?? []).flatMap((copy) => {
+        const mark = copyMarkOf(standby, copy.slotName);
+        if (mark === null || there.has(copy.slotName)) return [];
+        if (copy.synced === true || copy.active) return [];
+        const dropped = mark.timeline === primary.timeline;
+        return [{ node: standby.name, copy, dropped }];
+      }),
+    );
+}
