@@ -4,7 +4,12 @@
 
 import type { ServerControl } from "../host/control.ts";
 import { slotPoints } from "../postgres/slot-copies.ts";
-import { readSlotFiles, slotRoom, type SlotState } from "../postgres/slot-file.ts";
+import {
+  readSlotFiles,
+  type SlotFileSet,
+  slotRoom,
+  type SlotState,
+} from "../postgres/slot-file.ts";
 import { reload } from "../postgres/settings.ts";
 import { walCovers } from "../postgres/wal-files.ts";
 import type { ClusterConfig, Slot } from "../topology/node.ts";
@@ -111,10 +116,7 @@ async function inTurn(config: ClusterConfig, work: () => Promise<void>): Promise
 /** For starting a server that we have stopped, however little of the run's time is left, milliseconds. */
 const startMs = 20_000;
 
-async function restartWith(
-  files: Awaited<ReturnType<typeof readSlotFiles>>,
-  { task, world }: Pass,
-): Promise<void> {
+async function restartWith(files: SlotFileSet, { task, world }: Pass): Promise<void> {
   const control = await world.control(nodeConfig(world, task.standby));
   if (control?.slotFiles == null) throw new Error(`there is no control of ${task.standby}`);
   if (world.signal.aborted) throw new Error("interrupted");

@@ -1,6 +1,6 @@
 // Files of logical slots put into the data directory of a server that does not run: it loads them at its next start, and takes
-// away a folder that ends in .tmp (13 to 15). The snapshots come first and the slot's folder last, whole or not at all:
-// a slot without them would decode wrongly, and half a state file keeps the server from starting.
+// away a folder that ends in .tmp (13 to 15). What decoding needs comes first and the slot's folder last, whole or not at
+// all: a slot without it would decode wrongly, and half a state file keeps the server from starting.
 
 import { join } from "node:path";
 import { mustSucceed, runProgram } from "./as-owner.ts";
@@ -9,7 +9,12 @@ import { type DataDirectory, livenessOf, openDataDirectory } from "./data-direct
 
 export interface SlotFileSet {
   readonly states: readonly { readonly slotName: string; readonly bytes: Uint8Array }[];
-  readonly snapshots: readonly { readonly name: string; readonly bytes: Uint8Array }[];
+  /** Files below pg_logical. */
+  readonly decoding: readonly {
+    readonly folder: string;
+    readonly name: string;
+    readonly bytes: Uint8Array;
+  }[];
 }
 
 /** Every function throws ControlError where its goal is not reached, or where a process works in the directory. */
@@ -19,19 +24,19 @@ export interface SlotFiles {
   remove(slotNames: readonly string[]): Promise<void>;
 }
 
-const snapshotScript = `umask 077 && base64 -d > "$1.remaster.tmp" && sync "$1.remaster.tmp" && mv "$1.remaster.tmp" "$1"`;
+/** By a name that no checkpoint takes for a file of its own: one of another form among the mappings makes it fail. */
+const decodingScript = `umask 077 && base64 -d > "$2/remaster.tmp" && sync "$2/remaster.tmp" && mv "$2/remaster.tmp" "$1" && sync "$2"`;
 const stateScript = `umask 077 && test ! -e "$1" && rm -rf "$1.tmp" && mkdir "$1.tmp" && base64 -d > "$1.tmp/state" \\
   && sync "$1.tmp/state" "$1.tmp" && mv "$1.tmp" "$1" && sync "$2"`;
 
 export function slotFiles(data: string): SlotFiles {
   return {
-    put: async ({ states, snapshots }) => {
+    put: async ({ states, decoding }) => {
       const directory = await openStopped(data);
-      const folder = join(directory.path, "pg_logical", "snapshots");
-      for (const { name, bytes } of snapshots) {
-        await write(directory, [snapshotScript, join(folder, plain(name))], bytes);
+      for (const { folder, name, bytes } of decoding) {
+        const path = join(directory.path, "pg_logical", plain(folder));
+        await write(directory, [decodingScript, join(path, plain(name)), path], bytes);
       }
-      if (snapshots.length > 0) await run(directory, ["sync", folder]);
       const slots = join(directory.path, "pg_replslot");
       for (const { slotName, bytes } of states) {
         await write(directory, [stateScript, join(slots, plain(slotName)), slots], bytes);

@@ -1,6 +1,7 @@
-// A logical slot as files: its state (pg_replslot/NAME/state), and the snapshots from which decoding goes on
-// (pg_logical/snapshots). The state alone will not do: a server that decodes from it without the snapshot passes in silence over
-// transactions that began while another ran (13 to 15). Read on a primary, which takes a superuser; written by the host.
+// A logical slot as files: its state (pg_replslot/NAME/state), the snapshots from which decoding goes on (pg_logical/snapshots), and
+// where rows of rewritten catalogues went (pg_logical/mappings). The state alone will not do: a server that decodes from it without
+// the snapshots passes in silence over transactions that began while another ran (13 to 15), and one without a logical slot
+// keeps neither. Read on a primary, which takes a superuser; written by the host.
 // Source: ReplicationSlotOnDisk in src/backend/replication/slot.c, SnapBuildOnDisk in snapbuild.c; little-endian machines only.
 
 import { crc32c } from "../wal/crc32c.ts";
@@ -17,9 +18,16 @@ export interface SlotState {
   readonly confirmedFlushLsn: Lsn;
 }
 
-export interface SnapshotFile {
+/** A file below pg_logical. */
+export interface DecodingFile {
+  readonly folder: "snapshots" | "mappings";
   readonly name: string;
   readonly bytes: Uint8Array;
+}
+
+export interface SlotFileSet {
+  readonly states: readonly SlotState[];
+  readonly decoding: readonly DecodingFile[];
 }
 
 const stateMagic = 0x0105_1ca1;
@@ -64,11 +72,11 @@ async function readBinary(session: Session, file: string): Promise<Uint8Array | 
   return text === null ? null : new Uint8Array(Buffer.from(text, "base64"));
 }
 
-/** The slots' files on this server, with every snapshot from where they begin. Reads again where a slot went on meanwhile. */
+/** The slots' files on this server, with what decoding needs from where they begin. Reads again where a slot went on meanwhile. */
 export async function readSlotFiles(
   session: Session,
   slotNames: readonly string[],
-): Promise<{ readonly states: readonly SlotState[]; readonly snapshots: readonly SnapshotFile[] }> {
+): Promise<SlotFileSet> {
   try {
     for (let tries = 0; tries < 5; tries += 1) {
       const states: SlotState[] = [];
@@ -77,8 +85,8 @@ export async function readSlotFiles(
         if (bytes === null) throw new Error(`slot ${name} has no state file`);
         states.push(readSlotState(bytes, name));
       }
-      const snapshots = await readSnapshots(session, states);
-      if (snapshots !== null) return { states, snapshots };
+      const decoding = await readDecodingFiles(session, states);
+      if (decoding !== null) return { states, decoding };
     }
   } catch (error) {
     if (!(error instanceof QueryError) || error.sqlstate !== "42501") throw error;
@@ -87,30 +95,41 @@ export async function readSlotFiles(
   throw new Error("the slots' snapshots are removed as they are read");
 }
 
-/** Null where one that a slot begins with was removed while they were read. */
-async function readSnapshots(
+/** Null where one was removed while they were read. */
+async function readDecodingFiles(
   session: Session,
   states: readonly SlotState[],
-): Promise<readonly SnapshotFile[] | null> {
-  const oldest = states.reduce<Lsn | null>(
+): Promise<readonly DecodingFile[] | null> {
+  const from = states.reduce<Lsn | null>(
     (least, { restartLsn }) => (least === null || restartLsn < least ? restartLsn : least),
     null,
   );
-  const snapshots: SnapshotFile[] = [];
-  for (const name of await listSnapshots(session)) {
-    const place = snapshotPlace(name);
-    if (place === null || oldest === null || place < oldest) continue;
-    const bytes = await readBinary(session, `pg_logical/snapshots/${name}`);
-    if (bytes === null) return null;
-    if (!isWholeSnapshot(bytes)) throw new Error(`snapshot ${name} is not whole`);
-    snapshots.push({ name, bytes });
+  const files: DecodingFile[] = [];
+  for (const folder of ["snapshots", "mappings"] as const) {
+    for (const name of await listFiles(session, folder)) {
+      const place = placeOf(name, folder);
+      if (place === null || from === null || place < from) continue;
+      const bytes = await readBinary(session, `pg_logical/${folder}/${name}`);
+      if (bytes === null) return null;
+      if (folder === "snapshots" && !isWholeSnapshot(bytes)) {
+        throw new Error(`snapshot ${name} is not whole`);
+      }
+      files.push({ folder, name, bytes });
+    }
   }
-  return snapshots;
+  return files;
+}
+
+async function listFiles(
+  session: Session,
+  folder: DecodingFile["folder"],
+): Promise<readonly string[]> {
+  const rows = await session.query("SELECT pg_ls_dir($1) AS name", [`pg_logical/${folder}`]);
+  return rows.map((row) => row["name"] ?? "");
 }
 
 export async function listSnapshots(session: Session): Promise<readonly string[]> {
-  const rows = await session.query("SELECT pg_ls_dir('pg_logical/snapshots') AS name");
-  return rows.map((row) => row["name"] ?? "").filter((name) => snapshotPlace(name) !== null);
+  return listFiles(session, "snapshots");
 }
 
 /** The file from which decoding goes on at that place. */
@@ -118,8 +137,14 @@ export function snapshotName(place: Lsn): string {
   return `${formatLsn(place).replace("/", "-")}.snap`;
 }
 
-function snapshotPlace(name: string): Lsn | null {
-  const [, high, low] = /^([0-9A-F]{1,8})-([0-9A-F]{1,8})\.snap$/.exec(name) ?? [];
+const places = {
+  snapshots: /^([0-9A-F]{1,8})-([0-9A-F]{1,8})\.snap$/,
+  mappings: /^map-[0-9a-f]+-[0-9a-f]+-([0-9A-F]{1,8})_([0-9A-F]{1,8})-[0-9a-f]+-[0-9a-f]+$/,
+} as const;
+
+/** Null for a file that is none of these. */
+function placeOf(name: string, folder: DecodingFile["folder"]): Lsn | null {
+  const [, high, low] = places[folder].exec(name) ?? [];
   return high === undefined || low === undefined ? null : parseLsn(`${high}/${low}`);
 }
 

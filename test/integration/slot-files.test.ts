@@ -3,7 +3,13 @@
 
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
-import { type CliResult, operatorOf, stepsIn } from "../support/cli.ts";
+import {
+  changedConfig,
+  type CliResult,
+  operatorOf,
+  stepsIn,
+  withNodeLines,
+} from "../support/cli.ts";
 import { sql, untilSees } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster, testMajors, type TestServer } from "../support/cluster.ts";
 
@@ -12,8 +18,11 @@ const majors = testMajors.filter((major) => major < 16);
 /** A consumer through SQL functions: what it got stands in its ledger. */
 class Consumer {
   readonly ledger: number[] = [];
+  readonly slot: string;
 
-  constructor(readonly slot: string) {}
+  constructor(slot: string) {
+    this.slot = slot;
+  }
 
   /** Gets what there is and confirms it. */
   async read(server: TestServer): Promise<void> {
@@ -194,5 +203,108 @@ describe.each(majors)("PostgreSQL %d", (major) => {
     const again = await operator.change("slot-sync");
     expect([again.status, slotFindings(again)]).toEqual([0, []]);
     expect(await sql(n2, holds)).toEqual(["remasterhold_n3_t2 true true"]);
+  });
+
+  test("what looks fine and is not proven is not ready, and the next pass mends it", async () => {
+    await using cluster = await start(major);
+    const [n1, n2] = [cluster.server("n1"), cluster.server("n2")];
+    const operator = operatorOf(cluster);
+    const [writer, consumer] = [new Writer(), new Consumer("ledger")];
+    const isReady = async (): Promise<string> => {
+      const { status, report } = await operator.ask("slot-sync", "--check");
+      return status === 0 ? "ready" : (report.findings[0]?.message ?? "").replace(/^.*?: /, "");
+    };
+    const goOn = async (): Promise<void> => {
+      for (let round = 0; round < 3; round += 1) {
+        await writer.write(n1, 1);
+        await churn(n1);
+        await consumer.read(n1);
+      }
+    };
+    const slots = (server: TestServer) =>
+      sql(server, "SELECT slot_name FROM pg_replication_slots ORDER BY 1");
+    await sql(
+      n1,
+      "CREATE TABLE rows (n int)",
+      "SELECT pg_create_logical_replication_slot('ledger', 'test_decoding')",
+    );
+    await goOn();
+
+    // No room there: it would not start with the slot.
+    const fill = Array.from({ length: 12 }, (_, n) => `full_${n}`);
+    await sql(n2, ...fill.map((name) => `SELECT pg_create_physical_replication_slot('${name}')`));
+    const [started] = await sql(n2, "SELECT pg_postmaster_start_time()");
+    const full = await operator.change("slot-sync", "--allow-restart");
+    expect([full.status, slotFindings(full)[0]]).toEqual([
+      8,
+      expect.stringContaining("max_replication_slots of n2 has room for 0 more slots"),
+    ]);
+    await sql(n2, ...fill.map((name) => `SELECT pg_drop_replication_slot('${name}')`));
+    expect(await sql(n2, "SELECT pg_postmaster_start_time()")).toEqual([started]);
+
+    // The topology file says of no data directory.
+    const remote = changedConfig(cluster, "remote", (text) =>
+      withNodeLines(text.replaceAll(/^control.*\n/gm, ""), "n2", 'control.stop = "true"'),
+    );
+    const far = operatorOf(cluster, { config: remote });
+    const refused = await far.change("slot-sync", "--allow-restart");
+    expect([refused.status, slotFindings(refused)[0]]).toEqual([
+      8,
+      expect.stringContaining("gives no control.pg_ctl of it"),
+    ]);
+    expect([await slots(n1), await slots(n2)]).toEqual([["ledger", "n2"], []]);
+
+    // Killed where the standby is down: once it runs again its copy is there, and nothing vouches for it.
+    const deadly = changedConfig(cluster, "deadly", (text) =>
+      withNodeLines(text, "n2", 'control.start = "kill -9 $PPID"'),
+    );
+    await operatorOf(cluster, { config: deadly }).run(["slot-sync", "--allow-restart", "--yes"]);
+    await n2.start();
+    expect([await slots(n1), await slots(n2)]).toEqual([["ledger", "n2"], ["ledger"]]);
+    const notHeld = "the catalogue rows that its copy on n2 needs are not held on the primary";
+    expect(await isReady()).toBe(notHeld);
+    await goOn();
+    expect([(await operator.change("slot-sync")).status, await isReady()]).toEqual([0, "ready"]);
+
+    // Feedback off and on again, vacuumed in between, and nobody's hold: what the physical slot shows looks fine.
+    await sql(n1, "SELECT pg_drop_replication_slot('remasterhold_n2_t1')");
+    await sql(n2, "ALTER SYSTEM SET hot_standby_feedback = off", "SELECT pg_reload_conf()");
+    const held = "SELECT catalog_xmin IS NOT NULL FROM pg_replication_slots WHERE slot_name = 'n2'";
+    await untilSees(cluster, ["n1"], { statement: held, value: "false" });
+    expect(await isReady()).toBe("hot_standby_feedback is off on n2");
+    await goOn();
+    await sql(n2, "ALTER SYSTEM SET hot_standby_feedback = on", "SELECT pg_reload_conf()");
+    await untilSees(cluster, ["n1"], { statement: held, value: "true" });
+    expect(await isReady()).toBe(notHeld);
+    expect([(await operator.change("slot-sync")).status, await isReady()]).toEqual([0, "ready"]);
+
+    const slotName = (name: string) => [
+      `ALTER SYSTEM SET primary_slot_name = '${name}'`,
+      "SELECT pg_reload_conf()",
+    ];
+    await sql(n2, ...slotName(""));
+    expect(await isReady()).toBe("n2 streams without a physical slot (primary_slot_name)");
+    await sql(n2, ...slotName("n2"));
+
+    // Made anew under the same name: the copy is brought to it, and asks for no row twice from before.
+    await consumer.read(n1);
+    await sql(
+      n1,
+      "SELECT pg_drop_replication_slot('ledger')",
+      "SELECT pg_create_logical_replication_slot('ledger', 'test_decoding')",
+    );
+    await goOn();
+    expect([(await operator.change("slot-sync")).status, await isReady()]).toEqual([0, "ready"]);
+    await goOn();
+    const [end] = await sql(n1, "SELECT pg_current_wal_lsn()");
+    await untilSees(cluster, ["n2"], {
+      statement: `SELECT pg_last_wal_replay_lsn() >= '${end ?? ""}'`,
+      value: "true",
+    });
+    await n1.kill();
+    expect((await operator.change("failover", "--to", "n2")).status).toBe(0);
+    await writer.write(n2, 1);
+    await consumer.read(n2);
+    consumer.expectWhole(writer.last);
   });
 });
