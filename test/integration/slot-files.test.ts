@@ -1,6 +1,9 @@
 // Logical slots that survive a failover before 16: the slot's files on the standby, what vouches for them, and that no row is
 // lost or out of order for a consumer that goes on from the copy, with DDL and vacuumed catalogues in between.
 
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import {
@@ -87,6 +90,37 @@ async function start(major: number, standbys = 1): Promise<TestCluster> {
 const copyOn = "SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical'";
 const holds =
   "SELECT slot_name || ' ' || (catalog_xmin IS NOT NULL) || ' ' || (restart_lsn IS NULL) FROM pg_replication_slots WHERE slot_name LIKE 'remasterhold%' ORDER BY 1";
+
+/** Kills an operator who has stopped the standby, before he starts it. */
+async function killBeforeStart(cluster: TestCluster, node: string): Promise<void> {
+  const bindir = join(cluster.directory, "bin");
+  const reached = join(cluster.server(node).dataDir, "reached");
+  const config = changedConfig(cluster, "deadly", (text) => {
+    const [table = ""] = new RegExp(`\\[nodes\\.${node}\\][^[]*`).exec(text) ?? [];
+    const [, own = ""] = /bindir = "([^"]*)"/.exec(table) ?? [];
+    mkdirSync(bindir, { mode: 0o755 });
+    const script = [
+      "#!/bin/sh",
+      'case " $* " in *" start "*)',
+      `: > ${reached}; while [ -d /proc/$PPID ]; do sleep 0.05; done; exit 1;;`,
+      "esac",
+      `exec ${own}/pg_ctl "$@"`,
+    ];
+    writeFileSync(join(bindir, "pg_ctl"), `${script.join("\n")}\n`, { mode: 0o755 });
+    return text.replace(table, table.replace(own, bindir));
+  });
+  const watch = (child: ChildProcess): void => {
+    const timer = setInterval(() => {
+      if (existsSync(reached)) child.kill("SIGKILL");
+    }, 20);
+    child.once("exit", () => {
+      clearInterval(timer);
+    });
+  };
+  const words = ["slot-sync", "--allow-restart", "--yes"];
+  const { signal, stderr } = await operatorOf(cluster, { config }).run(words, { onStart: watch });
+  expect([signal, stderr]).toEqual(["SIGKILL", expect.anything()]);
+}
 
 function slotFindings({ report }: CliResult): readonly string[] {
   return report.findings
@@ -255,10 +289,7 @@ describe.each(majors)("PostgreSQL %d", (major) => {
     expect([await slots(n1), await slots(n2)]).toEqual([["ledger", "n2"], []]);
 
     // Killed where the standby is down: once it runs again its copy is there, and nothing vouches for it.
-    const deadly = changedConfig(cluster, "deadly", (text) =>
-      withNodeLines(text, "n2", 'control.start = "kill -9 $PPID"'),
-    );
-    await operatorOf(cluster, { config: deadly }).run(["slot-sync", "--allow-restart", "--yes"]);
+    await killBeforeStart(cluster, "n2");
     await n2.start();
     expect([await slots(n1), await slots(n2)]).toEqual([["ledger", "n2"], ["ledger"]]);
     const notHeld = "the catalogue rows that its copy on n2 needs are not held on the primary";
