@@ -21,6 +21,7 @@ import {
 import { type DataFiles, dataFiles } from "./data-files.ts";
 import { killProcessesIn, signalProcess, someLive } from "./processes.ts";
 import { type Rewind, rewind } from "./rewind.ts";
+import { type SlotFiles, slotFiles } from "./slot-files.ts";
 import { type StandbySignal, standbySignal } from "./standby-signal.ts";
 import { type WalFolder, walFolder } from "./wal-folder.ts";
 
@@ -59,6 +60,7 @@ export interface ServerControl {
   readonly standbySignal: StandbySignal | null;
   readonly files: DataFiles | null;
   readonly rewind: Rewind | null;
+  readonly slotFiles: SlotFiles | null;
 }
 
 /** Null where the topology file gives no way at all. */
@@ -93,6 +95,7 @@ export function createControl(wish: ControlWish): ServerControl | null {
     standbySignal: pgCtl === null ? null : standbySignal(pgCtl.data),
     files: pgCtl === null ? null : dataFiles(pgCtl),
     rewind: pgCtl === null ? null : rewind(pgCtl),
+    slotFiles: pgCtl === null ? null : slotFiles(pgCtl.data),
   };
 }
 

@@ -11,7 +11,7 @@ export type ReplicationMessage =
 
 const walHeader = 1 + 8 + 8 + 8;
 const keepaliveLength = 1 + 8 + 8 + 1;
-const [walKind, keepaliveKind, statusKind] = [0x77, 0x6b, 0x72];
+const [walKind, keepaliveKind, statusKind, feedbackKind] = [0x77, 0x6b, 0x72, 0x68];
 
 /** Null for a message of a kind that is not known, or cut short. */
 export function readReplicationMessage(message: Uint8Array): ReplicationMessage | null {
@@ -35,5 +35,17 @@ export function formatStatusUpdate(at: Lsn): Uint8Array {
   view.setUint8(0, statusKind);
   view.setBigUint64(1, at);
   // Our clock is of no interest to anybody, and no reply is wanted.
+  return message;
+}
+
+/** A standby's word that it needs catalogue rows from that transaction on, all 64 bits of it: its slot holds them then. A server passes
+ * over one that is not within 2^31 transactions of its next (13 to 18). */
+export function formatCatalogFeedback(catalogXmin: bigint): Uint8Array {
+  const message = new Uint8Array(1 + 8 + 4 + 4 + 4 + 4);
+  const view = new DataView(message.buffer);
+  view.setUint8(0, feedbackKind);
+  // No word of our clock, nor of rows that are not the catalogue's.
+  view.setUint32(17, Number(catalogXmin & 0xffff_ffffn));
+  view.setUint32(21, Number(catalogXmin >> 32n));
   return message;
 }

@@ -8,7 +8,8 @@ import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import type { ReachedNode, Slot } from "./node.ts";
 import { majorOf, reachedNode, solePrimary, standbysOf } from "./structure.ts";
 import { holdingLinks, isProven, linksHold, provenAt } from "./proven-copy.ts";
-import { settingText } from "./settings.ts";
+import { oldestWalOf, settingText } from "./settings.ts";
+import { holdSlotName } from "./slot-name.ts";
 import { type Topology, upstreamChain } from "./topology.ts";
 import { isAtMost } from "./transaction-id.ts";
 
@@ -95,7 +96,7 @@ export function judgeSlot(topology: Topology, each: Case): KeptSlot {
     obstacleAtSource(each) ??
     obstacleOnTheWay(topology, each, method) ??
     (copy === null
-      ? { of: "copy", reason: `${standby.name} has no copy of it`, remedy: again(each) }
+      ? { of: "copy", reason: `${standby.name} has no copy of it`, remedy: anew(each) }
       : obstacleOfCopy(topology, each, { copy, method }));
   return {
     slot,
@@ -117,6 +118,13 @@ export function slotMethod(standby: ReachedNode, { failover }: Pick<Slot, "failo
 
 function again({ standby, slot }: Case): string {
   return `\`remaster slot-sync --standby ${standby.name} --slot ${slot.slotName}\``;
+}
+
+/** A copy that has to be made. */
+function anew(each: Case): string {
+  const { standby, slot } = each;
+  if (slotMethod(standby, slot) !== "slot-file") return again(each);
+  return `\`remaster slot-sync --allow-restart --standby ${standby.name} --slot ${slot.slotName}\``;
 }
 
 function between(from: Lsn | null | undefined, to: Lsn | null): bigint | null {
@@ -200,7 +208,7 @@ function obstacleOfCopy(
   }
   const broken = brokenBy(copy);
   if (broken !== null) {
-    return { of: "copy", reason: `its copy on ${name} is lost: ${broken}`, remedy: again(each) };
+    return { of: "copy", reason: `its copy on ${name} is lost: ${broken}`, remedy: anew(each) };
   }
   if (method === "failover-slot" && copy.synced !== true) {
     return {
@@ -211,6 +219,14 @@ function obstacleOfCopy(
   }
   const [has, wants] = [copy.confirmedFlushLsn ?? copy.restartLsn, slot.confirmedFlushLsn];
   if (has !== null && wants !== null && has > wants) return unconfirmed(each, has, wants);
+  if (has !== null && standby.received !== null && has > standby.received.lsn) {
+    const reason = `its copy on ${name} begins at ${formatLsn(has)}, which ${name} has not received: what is written there after a failover would be left out`;
+    return { of: "copy", reason, remedy: `${name} must receive it first` };
+  }
+  if (method === "slot-file" && lacksWal(standby, copy)) {
+    const reason = `${name} has not the WAL any more that its copy needs`;
+    return { of: "copy", reason, remedy: anew(each) };
+  }
   if (copy.temporary) {
     return {
       of: "copy",
@@ -264,7 +280,37 @@ function kindOf({ slotType, plugin, database, twoPhase }: Slot): string {
 function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot): boolean {
   const needs = copy.catalogXmin;
   if (needs === null) return false;
+  if (slotMethod(standby, slot) === "slot-file") return isHeldForFile({ primary, standby }, needs);
   if (slot.catalogXmin !== null && isAtMost(slot.catalogXmin, needs)) return true;
   const links = holdingLinks(topology, standby.name, primary.name);
   return links !== null && linksHold(topology, links, needs);
+}
+
+/** Before 16 a server does not notice that rows which a copy needs were vacuumed away, and feedback that was off for a while and is on
+ * again asks for the old rows as if nothing had been. So neither what the physical slot of the standby shows proves anything, nor
+ * the consumer's own slot, which takes such a horizon over when it is made. What does is a slot of ours: it is made when every
+ * copy on that standby is right, goes forward only, and its name tells the timeline. Whoever drops it takes the proof away. */
+function isHeldForFile(
+  { primary, standby }: Pick<Case, "primary" | "standby">,
+  needs: number,
+): boolean {
+  const hold = holdFor(primary, standby.name);
+  return hold !== null && isAtMost(hold, needs);
+}
+
+/** The oldest transaction whose catalogue rows the primary holds for a standby's copies; null where it holds none. */
+export function holdFor(
+  { slots, timeline }: Pick<ReachedNode, "slots" | "timeline">,
+  standby: string,
+): number | null {
+  if (timeline === null) return null;
+  const name = holdSlotName(standby, timeline);
+  const slot = slots.find((each) => each.slotName === name && each.slotType === "physical");
+  return slot === undefined || slot.walStatus === "lost" ? null : slot.catalogXmin;
+}
+
+/** wal_status of a slot that was there when its server started says nothing of what was removed before (13 to 15). */
+function lacksWal(standby: ReachedNode, { restartLsn }: Slot): boolean {
+  const oldest = oldestWalOf(standby);
+  return oldest !== null && restartLsn !== null && oldest > restartLsn;
 }
