@@ -82,7 +82,7 @@ async function clearLeftOvers(standby: Session, primary: Session): Promise<strin
 async function callOnce(task: KeepTask, world: World): Promise<string | null> {
   const timeoutMs = Math.max(100, Math.min(callMs, world.remainingMs()));
   await using session = await world.sessionIn(task.standby, "postgres");
-  return syncSlots(session, timeoutMs).catch((error: unknown) => {
+  return await syncSlots(session, timeoutMs).catch((error: unknown) => {
     if (error instanceof ConnectionLost) return error.message;
     throw error;
   });
