@@ -12,7 +12,7 @@ export const slotFailover: VerbDefinition = {
   name: "slot-failover",
   summary: "give a logical slot the failover flag",
   description: [
-    "From PostgreSQL 17 on standbys keep copies of those logical slots of their primary that have this flag. A slot that is in use cannot get it: its consumer is named, and has to stop for a moment. Never waits for it.",
+    "From PostgreSQL 17 on standbys keep copies of those logical slots of their primary that have this flag. A slot that is in use cannot get it: a consumer that does not let go within a second is named, and has to stop for a moment.",
     "A subscription has a flag of its own, which has to say the same: where it can be reached, ALTER SUBSCRIPTION ... SET (failover = true) while it is disabled sets both.",
   ],
   arguments: [

@@ -4,6 +4,7 @@
 
 import type { KeptSlot } from "../topology/kept-slots.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import { LockLost } from "../postgres/cluster-lock.ts";
 import { ConnectionLost, type Session } from "../postgres/session.ts";
 import { changeSettings, reload, reloadAll, restoreSystem } from "../postgres/settings.ts";
 import {
@@ -191,7 +192,7 @@ function reasonOf(
   return against ?? `the server did not get it ready in time; its log says why`;
 }
 
-export const keepFailoverSlots: SlotKeeper = async (task, world) => {
+async function keep(task: KeepTask, world: World): Promise<ReadonlyMap<string, string>> {
   const standby = await world.session(task.standby);
   const primary = await world.session(task.primary);
   const blocked = await clearLeftOvers(standby, primary);
@@ -212,4 +213,15 @@ export const keepFailoverSlots: SlotKeeper = async (task, world) => {
   return new Map(
     still.map((each) => [each.slot.slotName, reasonOf(each, blocked ?? said, waiting)]),
   );
+}
+
+/** What goes wrong here goes wrong for these slots, and stops nobody else's. */
+export const keepFailoverSlots: SlotKeeper = async (task, world) => {
+  try {
+    return await keep(task, world);
+  } catch (error) {
+    if (error instanceof LockLost) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    return new Map(task.slots.map(({ slot }) => [slot.slotName, why]));
+  }
 };

@@ -1,14 +1,18 @@
-// Gives a logical slot the failover flag (17+). Never waits for a consumer: one that holds the slot is named instead, and the
-// slot stays as it is.
+// Gives a logical slot the failover flag (17+). One who reads from it for a moment is waited for; a consumer that holds on to it
+// is named instead, with what ends that, and the slot stays as it is.
 
 import type { SlotFailoverStep } from "../plan/step.ts";
 import { readFlag, setFailoverFlag } from "../postgres/failover-flag.ts";
-import { mustAct } from "./acting.ts";
-import { NotDone, type Performer } from "./performer.ts";
+import { howToPause } from "../plan/slot-failover.ts";
+import { mustAct, waitFor } from "./acting.ts";
+import { limitWorld } from "./limits.ts";
+import { type Holding, NotDone, type Performer } from "./performer.ts";
 import { nodeConfig } from "./world.ts";
 
-/** The command itself takes a few; what is over it is somebody's who took the slot at that moment. */
-const limitMs = 2_000;
+/** For one who reads in turns to let go, milliseconds. */
+const patienceMs = 1_000;
+/** For the command itself; what is over a few is somebody's who took the slot at that moment. */
+const limitMs = 1_000;
 
 export const slotFailoverPerformer: Performer<SlotFailoverStep> = {
   pollMs: 5,
@@ -25,8 +29,15 @@ export const slotFailoverPerformer: Performer<SlotFailoverStep> = {
 
   async act({ node, slot }, world) {
     const session = await world.session(node);
-    const heldBy = (await readFlag(session, slot))?.heldBy ?? null;
-    if (heldBy !== null) throw new NotDone(`slot ${slot} is in use by ${heldBy}`);
+    const isFree = async (): Promise<Holding> => {
+      const { plugin = null, heldBy = null } = (await readFlag(session, slot)) ?? {};
+      if (heldBy === null) return { holds: true, detail: null };
+      const pause = howToPause({ plugin, slotName: slot, heldBy });
+      return { holds: false, why: `slot ${slot} is in use by ${heldBy}: ${pause}` };
+    };
+    await waitFor(isFree, limitWorld(world, patienceMs), { pollMs: 2 }).catch((error: unknown) => {
+      throw new NotDone(error instanceof Error ? error.message : String(error), { cause: error });
+    });
     const timeoutMs = Math.max(100, Math.min(limitMs, world.remainingMs()));
     const { conninfo } = nodeConfig(world, node);
     mustAct(await setFailoverFlag(session, slot, { conninfo, timeoutMs }));

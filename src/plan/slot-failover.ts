@@ -1,6 +1,6 @@
 // Decides slot-failover: give a logical slot of a primary the flag by which its server's standbys keep copies of it (17+). A slot that
-// is in use cannot be changed, and the command waits for its consumer for ever (17, 18): that one is named, with what ends
-// it for a moment. A subscription has a flag of its own, which has to say the same.
+// is in use cannot be changed, and the command waits for its consumer for ever (17, 18): where that one does not let go, it
+// is named, with what ends that for a moment. A subscription has a flag of its own, which has to say the same.
 
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode, Slot } from "../topology/node.ts";
@@ -15,27 +15,26 @@ export interface SlotFailoverRequest {
   readonly slot: string;
 }
 
-/** What its consumer has to do: a subscription is known by its plugin, and its worker bears its name. */
-function pausing({ plugin, slotName, heldBy }: Slot): string {
-  if (plugin !== "pgoutput") return "stop its consumer for a moment, then once more";
-  const name = /^[^,]+(?=, pid )/.exec(heldBy ?? "")?.[0] ?? slotName;
+/** What ends its use for a moment: a subscription is known by its plugin, and its worker bears its name. */
+export function howToPause(slot: Pick<Slot, "plugin" | "slotName" | "heldBy">): string {
+  if (slot.plugin !== "pgoutput") return "stop its consumer for a moment, then once more";
+  const name = /^[^,]+(?=, pid )/.exec(slot.heldBy ?? "")?.[0] ?? slot.slotName;
   return `where it is a subscription, there: ALTER SUBSCRIPTION ${name} DISABLE, then SET (failover = true), then ENABLE; else stop its consumer for a moment`;
 }
 
-/** The one who reads from it, and what to do about it. */
-export function tellOfHolder(
-  { name }: Pick<ReachedNode, "name">,
-  slot: Slot,
-  severity: Finding["severity"],
-): Finding {
+/** The one who reads from it, and what to do about it. Who is there now may be gone in a moment. */
+export function tellOfHolder({ name }: Pick<ReachedNode, "name">, slot: Slot): Finding[] {
+  if (!slot.active) return [];
   const who = slot.heldBy == null || slot.heldBy === "" ? "somebody" : slot.heldBy;
-  return {
-    code: "slot-in-use",
-    severity,
-    node: name,
-    message: `logical slot ${slot.slotName} on ${name} is in use by ${who}: it cannot get the failover flag meanwhile`,
-    hint: pausing(slot),
-  };
+  return [
+    {
+      code: "slot-in-use",
+      severity: "note",
+      node: name,
+      message: `logical slot ${slot.slotName} on ${name} is in use by ${who}: as long as that is so it cannot get the failover flag`,
+      hint: howToPause(slot),
+    },
+  ];
 }
 
 /** Whether the flag is wanting on a slot that could have it. */
@@ -60,7 +59,9 @@ export function tellOfUnflagged(node: ReachedNode, slots: readonly Slot[]): Find
 }
 
 /** A subscription that is away, or disabled, takes the flag from the slot again where its own does not say the same. */
-export function tellOfSubscription(node: ReachedNode, { plugin, slotName }: Slot): Finding[] {
+export function tellOfFlagging(node: ReachedNode, slot: Slot): Finding[] {
+  const { plugin, slotName } = slot;
+  if (slot.active) return tellOfHolder(node, slot);
   if (plugin !== "pgoutput") return [];
   return [
     {
@@ -87,7 +88,7 @@ function checkSlot(node: ReachedNode, name: string): Finding[] {
     const message = `${node.name} has no lasting logical slot ${name}`;
     return [problem("no-slot", node.name, { message, hint: "`remaster status` shows its slots" })];
   }
-  return slot.active && slot.failover !== true ? [tellOfHolder(node, slot, "problem")] : [];
+  return [];
 }
 
 export function planSlotFailover(
@@ -110,6 +111,6 @@ export function planSlotFailover(
     stages: stage("have the standbys keep copies of it", [
       planned(topology, step, { required: true }),
     ]),
-    findings: tellOfSubscription(node, slot),
+    findings: tellOfFlagging(node, slot),
   });
 }

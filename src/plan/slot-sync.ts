@@ -17,7 +17,7 @@ import type { Topology } from "../topology/topology.ts";
 import { checkReachable } from "./checks.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
-import { lacksFlag, tellOfHolder, tellOfSubscription, tellOfUnflagged } from "./slot-failover.ts";
+import { lacksFlag, tellOfFlagging, tellOfUnflagged } from "./slot-failover.ts";
 import {
   primarySettings,
   standbySettings,
@@ -82,7 +82,7 @@ function lookAround(topology: Topology, request: SlotSyncRequest): Around | null
   const primary = solePrimary(topology);
   if (primary === null) return null;
   const slots = wantedSlots(primary, request.patterns ?? []);
-  const lacking = slots.filter((slot) => lacksFlag(primary, slot) && !slot.active);
+  const lacking = slots.filter((slot) => lacksFlag(primary, slot));
   const standbys = wantedStandbys(topology, request);
   return { primary, standbys, slots, flagged: request.enableFailover ? lacking : [] };
 }
@@ -132,14 +132,10 @@ export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Fin
   const kept = keepers(topology, around);
   const above = primarySettings(primary, kept);
   const waiting = above === null ? [] : tellOfWaiting(above);
-  const held = slots.filter((slot) => slot.active && lacksFlag(primary, slot));
   return [
     ...(request.configure ? waiting : tellOfRunningAhead(primary, kept)),
     ...(request.enableFailover
-      ? [
-          ...held.map((slot) => tellOfHolder(primary, slot, "warning")),
-          ...flagged.flatMap((slot) => tellOfSubscription(primary, slot)),
-        ]
+      ? flagged.flatMap((slot) => tellOfFlagging(primary, slot))
       : tellOfUnflagged(primary, slots)),
   ];
 }

@@ -12,12 +12,13 @@ import { ConnectionLost, QueryError, type Session } from "./session.ts";
 
 export interface FlagState {
   readonly failover: boolean;
+  readonly plugin: string | null;
   /** Who reads from it, as `name, pid 4711, 10.0.0.5`; null where nobody does. */
   readonly heldBy: string | null;
 }
 
 const stateSql = /* sql */ `
-SELECT s.failover,
+SELECT s.failover, s.plugin,
        CASE WHEN s.active THEN concat_ws(', ', NULLIF(a.application_name, ''), 'pid ' || s.active_pid, host(a.client_addr)) END AS "heldBy"
 FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
 WHERE s.slot_name = $1 AND s.slot_type = 'logical'`;
@@ -26,7 +27,8 @@ WHERE s.slot_name = $1 AND s.slot_type = 'logical'`;
 export async function readFlag(session: Session, slotName: string): Promise<FlagState | null> {
   const [row] = await session.query(stateSql, [slotName]);
   if (row === undefined) return null;
-  return { failover: row["failover"] === "t", heldBy: textOf(row, "heldBy") };
+  const plugin = textOf(row, "plugin");
+  return { failover: row["failover"] === "t", plugin, heldBy: textOf(row, "heldBy") };
 }
 
 /** Sets it on a slot that nobody held a moment ago. `session` ends a command that is left waiting. */
