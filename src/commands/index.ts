@@ -59,6 +59,16 @@ export const verbs: readonly VerbEntry[] = [
     group: "change",
     load: async () => (await import("./slot-sync.ts")).slotSync,
   },
+  {
+    name: "slot-settings",
+    group: "change",
+    load: async () => (await import("./slot-settings.ts")).slotSettings,
+  },
+  {
+    name: "slot-failover",
+    group: "change",
+    load: async () => (await import("./slot-failover.ts")).slotFailover,
+  },
   { name: "hook", group: "change", load: async () => (await import("./hook.ts")).hook },
   {
     name: "failover",

@@ -3,13 +3,13 @@
 import {
   checkSolePrimary,
   planSlotSync,
-  tellOfLeftCopy,
+  type SlotSyncRequest,
+  tellOfKeeping,
   tellOfUnready,
 } from "../plan/slot-sync.ts";
 import type { Report } from "../plan/report.ts";
 import { counted } from "../topology/counted.ts";
-import { findKeptSlots, type KeptSlot, type SlotWish } from "../topology/kept-slots.ts";
-import { findLeftCopies } from "../topology/standby-copy.ts";
+import { findKeptSlots, type KeptSlot } from "../topology/kept-slots.ts";
 import type { Topology } from "../topology/topology.ts";
 import { observeTopology, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
@@ -52,8 +52,26 @@ export const slotSync: VerbDefinition = {
       type: "flag",
       summary: "stop and start a standby where its copy takes that (13 to 15)",
     },
+    {
+      flag: "configure",
+      type: "flag",
+      summary: "first set what copies need on the servers",
+      detail:
+        "First set what copies need on the servers: hot_standby_feedback, a physical slot and, from 17 on, a database in primary_conninfo on standbys that lack it, whose receivers start anew for it; from 17 on also synchronized_standby_slots on the primary, by which consumers get nothing that these standbys have not received.",
+    },
+    {
+      flag: "enable-failover",
+      type: "flag",
+      summary: "first give the slots the failover flag (17 and later)",
+      detail:
+        "First give the slots the failover flag (17 and later), where no consumer holds them: a slot in use cannot be altered. Who holds one is told, and what ends that for a moment.",
+    },
   ],
   examples: [
+    {
+      command: "remaster slot-sync --configure --enable-failover",
+      explanation: "once: set up everything for copies, and make them",
+    },
     {
       command: "remaster slot-sync --check",
       explanation: "what a failover now would lose, and why",
@@ -85,11 +103,11 @@ function summarize(kept: readonly KeptSlot[]): string {
     : `${lacking} of ${kept.length} copies not ready: ${where}`;
 }
 
-async function check(wish: SlotWish, context: Context): Promise<Report> {
+async function check(request: SlotSyncRequest, context: Context): Promise<Report> {
   const topology = await observeTopology(context);
-  const kept = findKeptSlots(topology, wish);
+  const kept = findKeptSlots(topology, request);
   const against = checkSolePrimary(topology);
-  const findings = kept.flatMap((each) => tellOfUnready(each, "problem"));
+  const lost = kept.flatMap((each) => tellOfUnready(each, "problem"));
   const base = { command: "slot-sync", cluster: topology.cluster, topology };
   if (against.length > 0) {
     const anyone = [...topology.nodes.values()].some((node) => node.reachable);
@@ -99,10 +117,10 @@ async function check(wish: SlotWish, context: Context): Promise<Report> {
   }
   return {
     ...base,
-    outcome: findings.length === 0 ? "done" : "no",
-    findings: [...findings, ...findLeftCopies(topology, wish).flatMap(tellOfLeftCopy)],
+    outcome: lost.length === 0 ? "done" : "no",
+    findings: [...lost, ...tellOfKeeping(topology, request)],
     slots: kept,
-    word: findings.length === 0 ? "ok" : "problem",
+    word: lost.length === 0 ? "ok" : "problem",
     summary: summarize(kept),
   };
 }
@@ -111,11 +129,18 @@ async function runSlotSync(input: Input, context: Context): Promise<Report> {
   const standbys = optionTexts(input, "standby");
   await checkNodeNames(context, standbys);
   const wish = { standbys, patterns: optionTexts(input, "slot") };
-  if (optionSet(input, "check")) return check(wish, context);
+  const request = {
+    ...wish,
+    allowRestart: optionSet(input, "allow-restart"),
+    configure: optionSet(input, "configure"),
+    enableFailover: optionSet(input, "enable-failover"),
+  };
+  if (optionSet(input, "check")) {
+    return check({ ...request, configure: false, enableFailover: false }, context);
+  }
   const change = {
     verb: "slot-sync",
-    decide: (topology: Topology) =>
-      planSlotSync(topology, { ...wish, allowRestart: optionSet(input, "allow-restart") }),
+    decide: (topology: Topology) => planSlotSync(topology, request),
     holds: (topology: Topology) => summarize(findKeptSlots(topology, wish)),
     shortfall: (_before: Topology, after: Topology) =>
       findKeptSlots(after, wish).flatMap((each) => tellOfUnready(each, "problem")),

@@ -17,7 +17,9 @@ import { createPoolerPerformers } from "./pooling.ts";
 import { createPromotePerformer } from "./promotion.ts";
 import { createRejoinPerformer } from "./rejoining.ts";
 import { createStopPerformer } from "./stopping.ts";
+import { createSlotSettingsPerformer } from "./slot-configuring.ts";
 import { dropSlotPerformer } from "./slot-dropping.ts";
+import { slotFailoverPerformer } from "./slot-flagging.ts";
 import { createSlotSyncPerformer } from "./slot-keeping.ts";
 
 export function createPerformers(desk: HookDesk): Performers {
@@ -39,6 +41,8 @@ export function createPerformers(desk: HookDesk): Performers {
     heal: createHealPerformer(repoint),
     "drop-slot": dropSlotPerformer,
     "slot-sync": createSlotSyncPerformer(),
+    "slot-settings": createSlotSettingsPerformer(memory),
+    "slot-failover": slotFailoverPerformer,
     ...createPoolerPerformers(),
     hook: createHookPerformer(desk),
   };

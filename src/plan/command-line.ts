@@ -51,6 +51,8 @@ function takesSeveralNodes(step: Step): boolean {
     case "heal":
     case "drop-slot":
     case "slot-sync":
+    case "slot-settings":
+    case "slot-failover":
     case "pause":
     case "resume":
     case "hook":
@@ -90,7 +92,15 @@ function stepOptions(step: Step): readonly string[] {
     case "rejoin":
       return ["--to", step.to, ...(step.acceptDataLoss === true ? ["--accept-data-loss"] : [])];
     case "drop-slot":
+    case "slot-failover":
       return ["--slot", step.slot];
+    case "slot-settings":
+      return [
+        ...(step.feedback === true ? ["--feedback"] : []),
+        ...(step.slot === undefined ? [] : ["--slot", step.slot]),
+        ...(step.dbname === undefined ? [] : ["--dbname", step.dbname]),
+        ...(step.synchronized === undefined ? [] : ["--synchronized", step.synchronized.join(",")]),
+      ];
     case "slot-sync":
       return [
         ...["--standby", step.node, "--slot", step.slots.join(",")],

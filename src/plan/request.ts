@@ -45,6 +45,8 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "heal":
     case "drop-slot":
     case "slot-sync":
+    case "slot-settings":
+    case "slot-failover":
     case "resume":
     case "hook":
       return null;

@@ -2,17 +2,37 @@
 // be done for is told of and holds up no other; what needs a setting or a restart waits for the operator's word.
 
 import type { Finding } from "../topology/finding.ts";
-import { findKeptSlots, type KeptSlot, type SlotWish } from "../topology/kept-slots.ts";
+import {
+  findKeptSlots,
+  type KeptSlot,
+  slotMethod,
+  type SlotWish,
+  wantedSlots,
+  wantedStandbys,
+} from "../topology/kept-slots.ts";
+import type { ReachedNode, Slot } from "../topology/node.ts";
+import { standbysUpwards } from "../topology/slot-settings.ts";
 import { findLeftCopies, type LeftCopy } from "../topology/standby-copy.ts";
 import { solePrimary } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkReachable } from "./checks.ts";
-import type { Decision } from "./plan.ts";
+import type { Decision, Stage } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+import { lacksFlag, tellOfFlagging, tellOfUnflagged } from "./slot-failover.ts";
+import {
+  primarySettings,
+  standbySettings,
+  tellOfRunningAhead,
+  tellOfWaiting,
+} from "./slot-settings.ts";
 
 export interface SlotSyncRequest extends SlotWish {
   /** Standbys may be stopped and started, where a copy cannot come to be without. */
   readonly allowRestart: boolean;
+  /** Settings of the servers may be changed to what copies need. */
+  readonly configure: boolean;
+  /** Slots may be given the failover flag (17+). */
+  readonly enableFailover: boolean;
 }
 
 /** What a failover to that standby would lose. */
@@ -58,12 +78,87 @@ export function tellOfLeftCopy({ node, copy, dropped }: LeftCopy): Finding[] {
   ];
 }
 
-/** A copy that is ready and level needs nothing. One that misses a setting is brought along, so that it holds up no WAL. */
-function needsWork({ slot, copy, method, against, repeatBytes }: KeptSlot): boolean {
+/** A copy that is ready and level needs nothing; what stands in the way may be set to rights by the same plan. One that misses
+ * a setting is brought along, so that it holds up no WAL. */
+function needsWork(kept: KeptSlot, { configure }: SlotSyncRequest): boolean {
+  const { slot, copy, method, against, repeatBytes } = kept;
   if (against === null) return repeatBytes !== 0n;
-  if (against.of !== "settings" || method !== "standby-slot") return against.of === "copy";
+  if (against.of !== "settings") return against.of === "copy";
+  if (configure || method !== "standby-slot") return configure;
   const [has, wants] = [copy?.confirmedFlushLsn ?? null, slot.confirmedFlushLsn];
   return has !== null && wants !== null && has < wants;
+}
+
+/** What stands around the copies: settings, and the flag by which servers keep them. */
+interface Around {
+  readonly primary: ReachedNode;
+  readonly standbys: readonly ReachedNode[];
+  readonly slots: readonly Slot[];
+  /** Those of the slots that this plan gives the flag. */
+  readonly flagged: readonly Slot[];
+}
+
+function lookAround(topology: Topology, request: SlotSyncRequest): Around | null {
+  const primary = solePrimary(topology);
+  if (primary === null) return null;
+  const slots = wantedSlots(primary, request.patterns ?? []);
+  const lacking = slots.filter((slot) => lacksFlag(primary, slot));
+  const standbys = wantedStandbys(topology, request);
+  return { primary, standbys, slots, flagged: request.enableFailover ? lacking : [] };
+}
+
+/** The standbys whose server keeps copies, or is to. */
+function keepers(topology: Topology, { standbys, slots, flagged }: Around): ReachedNode[] {
+  return standbys.filter((standby) =>
+    slots.some((slot) => {
+      const failover = slot.failover === true || flagged.includes(slot);
+      return slotMethod(topology, standby, { failover }) === "failover-slot";
+    }),
+  );
+}
+
+function settingStages(topology: Topology, around: Around): readonly Stage[] {
+  const { primary, standbys, slots } = around;
+  if (slots.length === 0) return [];
+  const kept = keepers(topology, around);
+  const upwards = new Set(standbys.flatMap((standby) => standbysUpwards(topology, standby)));
+  const below = [...upwards].flatMap((standby) => {
+    const step = standbySettings(topology, standby, { database: kept.includes(standby) });
+    return step === null ? [] : [planned(topology, step, { required: false })];
+  });
+  const above = primarySettings(primary, kept);
+  return [
+    ...stage("have the standbys hold what copies need", below),
+    ...stage(
+      "have consumers wait for the standbys",
+      above === null ? [] : [planned(topology, above, { required: false })],
+    ),
+  ];
+}
+
+function flagStages(topology: Topology, { primary, flagged }: Around): readonly Stage[] {
+  const steps = flagged.map(({ slotName: slot }) => {
+    const step = { verb: "slot-failover", node: primary.name, slot } as const;
+    return planned(topology, step, { required: false });
+  });
+  return stage("have the standbys' servers keep copies of the slots", steps);
+}
+
+/** What is worth knowing of them beside whether each copy is ready, and what will be otherwise. */
+export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Finding[] {
+  const around = lookAround(topology, request);
+  if (around === null) return [];
+  const { primary, slots, flagged } = around;
+  const kept = keepers(topology, around);
+  const above = primarySettings(primary, kept);
+  const waiting = above === null ? [] : tellOfWaiting(above);
+  return [
+    ...(request.configure ? waiting : tellOfRunningAhead(primary, kept)),
+    ...findLeftCopies(topology, request).flatMap(tellOfLeftCopy),
+    ...(request.enableFailover
+      ? flagged.flatMap((slot) => tellOfFlagging(primary, slot))
+      : tellOfUnflagged(primary, slots)),
+  ];
 }
 
 export function planSlotSync(topology: Topology, request: SlotSyncRequest): Decision {
@@ -72,14 +167,25 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
     ...(request.standbys ?? []).flatMap((name) => checkReachable(observationOf(topology, name))),
   ]);
   if (refusal !== null) return refusal;
-  const kept = findKeptSlots(topology, request).filter(needsWork);
-  const left = findLeftCopies(topology, request);
+  const findings = tellOfKeeping(topology, request);
+  const around = lookAround(topology, request);
+  const flagged = around?.flagged ?? [];
+  const kept = findKeptSlots(topology, request).filter(
+    (each) => needsWork(each, request) || flagged.includes(each.slot),
+  );
+  const left = findLeftCopies(topology, request).filter(({ dropped }) => dropped);
   const work = [
     ...kept.map(({ node, slot }) => ({ node, slotName: slot.slotName })),
-    ...left.filter(({ dropped }) => dropped).map(({ node, copy }) => ({ node, ...copy })),
+    ...left.map(({ node, copy }) => ({ node, slotName: copy.slotName })),
   ];
-  const findings = left.flatMap(tellOfLeftCopy);
-  if (work.length === 0) return { kind: "already", findings };
+  const before =
+    around === null
+      ? []
+      : [
+          ...(request.configure ? settingStages(topology, around) : []),
+          ...flagStages(topology, around),
+        ];
+  if (work.length === 0 && before.length === 0) return { kind: "already", findings };
   const nodes = [...new Set(work.map(({ node }) => node))];
   const steps = nodes.map((node) => {
     const slots = work.filter((each) => each.node === node).map(({ slotName }) => slotName);
@@ -88,7 +194,7 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
     return planned(topology, step, { required: false });
   });
   return decidePlan("slot-sync", topology, {
-    stages: stage("bring the standbys' copies of the slots level", steps),
+    stages: [...before, ...stage("bring the standbys' copies of the slots level", steps)],
     findings,
   });
 }

@@ -99,6 +99,27 @@ export interface SlotSyncStep {
   readonly allowRestart?: true;
 }
 
+/** Set what copies of logical slots need: on a standby the first three, on a primary the last. */
+export interface SlotSettingsStep {
+  readonly verb: "slot-settings";
+  readonly node: string;
+  /** hot_standby_feedback = on. */
+  readonly feedback?: true;
+  /** primary_slot_name; the slot is made on the upstream first. */
+  readonly slot?: string;
+  /** The database in primary_conninfo (17+). */
+  readonly dbname?: string;
+  /** synchronized_standby_slots (17+): all of it. */
+  readonly synchronized?: readonly string[];
+}
+
+/** Give a logical slot the failover flag (17+). */
+export interface SlotFailoverStep {
+  readonly verb: "slot-failover";
+  readonly node: string;
+  readonly slot: string;
+}
+
 /** Hold writes off a primary. */
 export interface FenceStep {
   readonly verb: "fence";
@@ -162,6 +183,8 @@ export type Step =
   | HealStep
   | DropSlotStep
   | SlotSyncStep
+  | SlotSettingsStep
+  | SlotFailoverStep
   | PauseStep
   | ResumeStep
   | HookStep;

@@ -84,6 +84,12 @@ const sendersSql = /* sql */ `
  LEFT JOIN pg_get_replication_slots() s ON s.active_pid = r.pid
  WHERE NOT (r.state IS NOT DISTINCT FROM 'startup' AND a.application_name = '${ownApplicationName}'))`;
 
+/** Asked for no process at all, the function gives all of them. */
+const holderSql = /* sql */ `
+CASE WHEN active_pid IS NOT NULL THEN
+  (SELECT concat_ws(', ', NULLIF(a.application_name, ''), 'pid ' || a.pid, host(a.client_addr))
+   FROM pg_stat_get_activity(active_pid) a LIMIT 1) END`;
+
 function slotsSql(major: number): string {
   const since17 =
     major >= 17
@@ -95,7 +101,7 @@ function slotsSql(major: number): string {
 (SELECT json_agg(json_build_object(
    'slotName', slot_name, 'slotType', slot_type, 'plugin', plugin,
    'database', (SELECT datname FROM pg_database WHERE oid = datoid),
-   'temporary', temporary::text, 'active', active::text, 'restartLsn', restart_lsn::text,
+   'temporary', temporary::text, 'active', active::text, 'heldBy', ${holderSql}, 'restartLsn', restart_lsn::text,
    'confirmedFlushLsn', confirmed_flush_lsn::text, 'walStatus', wal_status, ${since17},
    'twoPhase', ${twoPhase}, 'conflicting', ${conflicting}, 'catalogXmin', catalog_xmin::text)
    ORDER BY slot_name)

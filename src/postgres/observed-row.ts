@@ -115,6 +115,7 @@ export function readSlots(row: Row): readonly Slot[] {
     database: textOf(slot, "database"),
     temporary: flagOf(slot, "temporary") ?? false,
     active: flagOf(slot, "active") ?? false,
+    heldBy: textOf(slot, "heldBy"),
     restartLsn: lsnOf(slot, "restartLsn"),
     confirmedFlushLsn: lsnOf(slot, "confirmedFlushLsn"),
     walStatus: textOf(slot, "walStatus"),

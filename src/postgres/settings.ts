@@ -14,6 +14,9 @@ export type ChangeableSetting =
   | "restore_command"
   | "default_transaction_read_only"
   | "synchronous_standby_names"
+  | "hot_standby_feedback"
+  | "sync_replication_slots"
+  | "synchronized_standby_slots"
   | MarkName;
 
 /** Marks of our own. */

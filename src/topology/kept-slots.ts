@@ -3,12 +3,12 @@
 // its consumer (what is between them would be left out), and the catalogue rows that it needs must be held on the primary, which
 // takes hot_standby_feedback and a physical slot at each step of the way down.
 
-import { readMarks } from "../conninfo/override.ts";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
 import type { ReachedNode, Slot } from "./node.ts";
 import { majorOf, reachedNode, solePrimary, standbysOf } from "./structure.ts";
 import { holdingLinks, isProven, linksHold, provenAt } from "./proven-copy.ts";
-import { oldestWalOf, settingText } from "./settings.ts";
+import { oldestWalOf } from "./settings.ts";
+import { lackingSettings, standbysUpwards } from "./slot-settings.ts";
 import { holdSlotName } from "./slot-name.ts";
 import { type Topology, upstreamChain } from "./topology.ts";
 import { isAtMost } from "./transaction-id.ts";
@@ -56,11 +56,15 @@ export function findKeptSlots(topology: Topology, wish: SlotWish = {}): readonly
   const primary = solePrimary(topology);
   if (primary === null) return [];
   const slots = wantedSlots(primary, wish.patterns ?? []);
-  const standbys = standbysOf(topology).filter(({ name, promotable }) =>
-    (wish.standbys ?? []).length === 0 ? promotable : wish.standbys?.includes(name),
-  );
-  return standbys.flatMap((standby) =>
+  return wantedStandbys(topology, wish).flatMap((standby) =>
     slots.map((slot) => judgeSlot(topology, { primary, standby, slot })),
+  );
+}
+
+/** The standbys that were named, or all that may lead. */
+export function wantedStandbys(topology: Topology, wish: SlotWish): readonly ReachedNode[] {
+  return standbysOf(topology).filter(({ name, promotable }) =>
+    (wish.standbys ?? []).length === 0 ? promotable : wish.standbys?.includes(name),
   );
 }
 
@@ -90,7 +94,7 @@ interface Case {
 
 export function judgeSlot(topology: Topology, each: Case): KeptSlot {
   const { primary, standby, slot } = each;
-  const method = slotMethod(standby, slot);
+  const method = slotMethod(topology, standby, slot);
   const copy = standby.slots.find(({ slotName }) => slotName === slot.slotName) ?? null;
   const against =
     obstacleAtSource(each) ??
@@ -110,10 +114,20 @@ export function judgeSlot(topology: Topology, each: Case): KeptSlot {
   };
 }
 
-export function slotMethod(standby: ReachedNode, { failover }: Pick<Slot, "failover">): SlotMethod {
+/** The server keeps no copies below another standby: it refuses to ask one that is in recovery (17, 18). */
+export function slotMethod(
+  topology: Topology,
+  standby: ReachedNode,
+  { failover }: Pick<Slot, "failover">,
+): SlotMethod {
   const major = majorOf(standby);
-  if (major >= 17 && failover === true) return "failover-slot";
+  if (major >= 17 && failover === true && !cascades(topology, standby)) return "failover-slot";
   return major >= 16 ? "standby-slot" : "slot-file";
+}
+
+function cascades(topology: Topology, { name }: ReachedNode): boolean {
+  const [upstream] = upstreamChain(topology, name);
+  return upstream !== undefined && reachedNode(topology, upstream)?.role === "standby";
 }
 
 function again({ standby, slot }: Case): string {
@@ -123,7 +137,7 @@ function again({ standby, slot }: Case): string {
 /** A copy that has to be made. */
 function anew(each: Case): string {
   const { standby, slot } = each;
-  if (slotMethod(standby, slot) !== "slot-file") return again(each);
+  if (majorOf(standby) >= 16) return again(each);
   return `\`remaster slot-sync --allow-restart --standby ${standby.name} --slot ${slot.slotName}\``;
 }
 
@@ -168,28 +182,16 @@ function obstacleOnTheWay(
   return first === undefined ? null : { of: "settings", reason: first, remedy };
 }
 
-/** Settings that copies on this standby need and that are not so, each as a clause. */
+/** Settings that copies on this standby need, there and on the way up, and that are not so, each as a clause. */
 export function missingSettings(
   topology: Topology,
   standby: ReachedNode,
   method: SlotMethod,
 ): readonly string[] {
-  const { name } = standby;
-  const slotName = settingText(standby, "primary_slot_name") ?? "";
-  const [upstream] = upstreamChain(topology, name);
-  const above = upstream === undefined ? null : reachedNode(topology, upstream);
-  const has = above?.slots.some((slot) => slot.slotName === slotName) !== false;
-  const conninfo = readMarks(settingText(standby, "primary_conninfo") ?? "").base;
-  return [
-    ...(settingText(standby, "hot_standby_feedback") === "on"
-      ? []
-      : [`hot_standby_feedback is off on ${name}`]),
-    ...(slotName === "" ? [`${name} streams without a physical slot (primary_slot_name)`] : []),
-    ...(slotName === "" || has ? [] : [`${upstream ?? "its upstream"} has no slot ${slotName}`]),
-    ...(method === "failover-slot" && conninfo !== "" && !/(^|\s)dbname\s*=/.test(conninfo)
-      ? [`primary_conninfo of ${name} names no dbname`]
-      : []),
-  ];
+  return standbysUpwards(topology, standby).flatMap((node) => {
+    const database = node === standby && method === "failover-slot";
+    return lackingSettings(topology, node, { database }).clauses;
+  });
 }
 
 function obstacleOfCopy(
@@ -280,10 +282,12 @@ function kindOf({ slotType, plugin, database, twoPhase }: Slot): string {
 function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot): boolean {
   const needs = copy.catalogXmin;
   if (needs === null) return false;
-  if (slotMethod(standby, slot) === "slot-file") return isHeldForFile({ primary, standby }, needs);
+  const method = slotMethod(topology, standby, slot);
+  if (method === "slot-file") return isHeldForFile({ primary, standby }, needs);
   if (slot.catalogXmin !== null && isAtMost(slot.catalogXmin, needs)) return true;
+  const enough = method === "failover-slot" ? (slot.catalogXmin ?? needs) : needs;
   const links = holdingLinks(topology, standby.name, primary.name);
-  return links !== null && linksHold(topology, links, needs);
+  return links !== null && linksHold(topology, links, enough);
 }
 
 /** Before 16 a server does not notice that rows which a copy needs were vacuumed away, and feedback that was off for a while and is on

@@ -152,6 +152,8 @@ export interface Slot {
   readonly database: string | null;
   readonly temporary: boolean;
   readonly active: boolean;
+  /** Who reads from it, as `name, pid 4711, 10.0.0.5`; null where nobody does. */
+  readonly heldBy?: string | null;
   readonly restartLsn: Lsn | null;
   readonly confirmedFlushLsn: Lsn | null;
   /** reserved, extended, unreserved or lost; null when the slot has reserved nothing yet. */

@@ -25,6 +25,16 @@ export const refusalCatalogue = {
     "The standby that is to lead has yet to replay much of what the primary has written. Writes would be held up for as long as that takes.",
   "slot-would-be-lost":
     "A logical slot on the primary has no copy that is ready on a standby that may lead, so its consumer would not find its place there: what it had not confirmed would have to be made up for from elsewhere. The message says why, the hint what makes it ready.",
+  "slot-without-failover":
+    "A logical slot of a primary on 17 or later has not got the failover flag, so that its standbys' servers keep no copies of it by themselves. `slot-sync --enable-failover` sets it. A subscription has a flag of its own, which has to say the same.",
+  "consumers-may-run-ahead":
+    "synchronized_standby_slots of the primary (17 and later) does not name the physical slot of a standby that keeps failover slots: a consumer may get what that standby has not received yet, and would not be able to go on there. `slot-sync --configure` names them.",
+  "consumers-wait":
+    "What a plan will have follow: consumers of failover slots get nothing that the named standbys have not received. One of them that is away holds them up until it is back, or until the list is set without it.",
+  "no-slot": "There is no such slot on the node.",
+  "needs-major": "The verb needs a later major version of PostgreSQL than the node runs.",
+  "mark-in-the-way":
+    "The node bears a mark of an operation that is not over, so that its upstream is not settled; its settings are left alone until it is.",
   "slot-not-synced":
     "A copy of a logical slot could not be made or brought level on a standby. The message says why; the other slots were seen to all the same.",
   "shutdown-held-up":

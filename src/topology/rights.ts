@@ -50,6 +50,14 @@ export const rewindFunctions: readonly string[] = [
   "pg_read_binary_file(text, bigint, bigint, boolean)",
 ];
 
+/** Settings that `slot-sync` changes: on a standby what its copies need, on a primary whom consumers wait for. */
+function slotParameters(major: number): readonly string[] {
+  return [
+    "hot_standby_feedback",
+    ...(major >= 17 ? ["sync_replication_slots", "synchronized_standby_slots"] : []),
+  ];
+}
+
 /** Whether a role that is no superuser can be given all that the verbs need. */
 export function canGrantParameters(major: number): boolean {
   return major >= 15;
@@ -66,11 +74,16 @@ export function rightsOn(major: number): Rights {
       ...rewindFunctions,
       "pg_show_all_file_settings()",
       ...(major >= 16 ? ["pg_log_standby_snapshot()"] : []),
+      ...(major >= 17 ? ["pg_sync_replication_slots()"] : []),
     ],
     views: ["pg_file_settings"],
-    parameters: [
-      ...(since15 ? [...standbyParameters, ...primaryParameters] : []),
-      ...(major >= 16 ? copyParameters : []),
-    ],
+    parameters: since15
+      ? [
+          ...standbyParameters,
+          ...primaryParameters,
+          ...slotParameters(major),
+          ...(major >= 16 ? copyParameters : []),
+        ]
+      : [],
   };
 }
