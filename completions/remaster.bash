@@ -687,6 +687,10 @@ _remaster_slot_sync() {
       :
       return
       ;;
+    --watch)
+      :
+      return
+      ;;
     --accept-timeline)
       :
       return
@@ -709,7 +713,7 @@ _remaster_slot_sync() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --standby --slot --check --allow-restart -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --standby --slot --check --watch --once --allow-restart -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -1054,7 +1058,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --standby | --for | --outcome | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --standby | --watch | --for | --outcome | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;

@@ -10,7 +10,7 @@ function __remaster_words
             continue
         end
         switch $token
-            case -f --config -c --cluster -d --dsn --timeout --to --accept-timeline --limit --from --require --patience --spare --of --slot --standby --for --outcome --standbys --not-promotable --pg --bindir --dir --print
+            case -f --config -c --cluster -d --dsn --timeout --to --accept-timeline --limit --from --require --patience --spare --of --slot --standby --watch --for --outcome --standbys --not-promotable --pg --bindir --dir --print
                 set skip 1
             case '-*'
             case '*'
@@ -402,6 +402,8 @@ complete -c remaster -n '__remaster_argument drop-slot 0' -a '(__remaster_names 
 complete -c remaster -n '__remaster_verb slot-sync' -l standby -x -a '(__remaster_names nodes)' -d 'these standbys alone; by default all that may lead'
 complete -c remaster -n '__remaster_verb slot-sync' -l slot -x -d 'these slots alone; * stands for anything'
 complete -c remaster -n '__remaster_verb slot-sync' -l check -d 'change nothing; exit 1 where a failover now would lose a slot'
+complete -c remaster -n '__remaster_verb slot-sync' -l watch -x -d 'a pass every so often, until it is interrupted'
+complete -c remaster -n '__remaster_verb slot-sync' -l once -d 'one pass, for cron: this is the default'
 complete -c remaster -n '__remaster_verb slot-sync' -l allow-restart -d 'stop and start a standby where its copy takes that (13 to 15)'
 complete -c remaster -n '__remaster_verb slot-sync' -s n -l dry-run -d 'show the plan that would run, change nothing'
 complete -c remaster -n '__remaster_verb slot-sync' -l script -d 'print the plan as a POSIX shell script, change nothing'
