@@ -1,7 +1,13 @@
 // `remaster slot-sync`: keep logical slots ready on the standbys that may lead, and prove that they are.
 
 import { UsageError } from "../errors.ts";
-import { checkSolePrimary, planSlotSync, tellOfUnready } from "../plan/slot-sync.ts";
+import {
+  checkSolePrimary,
+  planSlotSync,
+  type SlotSyncRequest,
+  tellOfUnready,
+} from "../plan/slot-sync.ts";
+import { tellOfUnkept } from "../plan/keep-slots.ts";
 import type { Report } from "../plan/report.ts";
 import { counted } from "../topology/counted.ts";
 import { findKeptSlots, type KeptSlot, type SlotWish } from "../topology/kept-slots.ts";
@@ -42,6 +48,20 @@ export const slotSync: VerbDefinition = {
       flag: "check",
       type: "flag",
       summary: "change nothing; exit 1 where a failover now would lose a slot",
+    },
+    {
+      flag: "no-physical",
+      type: "flag",
+      summary: "leave the physical slots for siblings alone",
+      detail:
+        "Leave alone the physical slots that each standby which may lead holds for its siblings (see remaster-keep-slots(1)). With `--slot` they are left alone anyway.",
+    },
+    {
+      flag: "prune",
+      type: "flag",
+      summary: "drop physical slots of ours that nobody needs",
+      detail:
+        "Drop physical slots that remaster made and nobody needs any more: of nodes that left the topology file, of standbys that stream from elsewhere. One that is in use, or that belongs to nobody we know, is never touched.",
     },
     {
       flag: "watch",
@@ -134,6 +154,16 @@ function watchMs(input: Input, { options }: Context): number | null {
   return everyMs;
 }
 
+function physicalOf(input: Input): NonNullable<SlotSyncRequest["physical"]> | null {
+  const prunes = optionSet(input, "prune");
+  if (prunes && optionSet(input, "no-physical")) {
+    throw new UsageError("--prune and --no-physical contradict each other", "give one of them");
+  }
+  if (prunes) return "prune";
+  const leaves = optionSet(input, "no-physical") || optionTexts(input, "slot").length > 0;
+  return leaves ? null : "keep";
+}
+
 async function runSlotSync(input: Input, context: Context): Promise<Report> {
   const everyMs = watchMs(input, context);
   const pass = (own: Context): Promise<Report> => runPass(input, own);
@@ -145,13 +175,20 @@ async function runPass(input: Input, context: Context): Promise<Report> {
   await checkNodeNames(context, standbys);
   const wish = { standbys, patterns: optionTexts(input, "slot") };
   if (optionSet(input, "check")) return check(wish, context);
+  const physical = physicalOf(input);
   const change = {
     verb: "slot-sync",
     decide: (topology: Topology) =>
-      planSlotSync(topology, { ...wish, allowRestart: optionSet(input, "allow-restart") }),
+      planSlotSync(topology, {
+        ...wish,
+        ...(physical === null ? {} : { physical }),
+        allowRestart: optionSet(input, "allow-restart"),
+      }),
     holds: (topology: Topology) => summarize(findKeptSlots(topology, wish)),
-    shortfall: (_before: Topology, after: Topology) =>
-      findKeptSlots(after, wish).flatMap((each) => tellOfUnready(each, "problem")),
+    shortfall: (_before: Topology, after: Topology) => [
+      ...findKeptSlots(after, wish).flatMap((each) => tellOfUnready(each, "problem")),
+      ...(physical === null ? [] : tellOfUnkept(after, standbys)),
+    ],
     question: () => "bring the copies of the slots level?",
   };
   const report = await runChange(change, context);

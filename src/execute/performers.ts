@@ -18,6 +18,7 @@ import { createPromotePerformer } from "./promotion.ts";
 import { createRejoinPerformer } from "./rejoining.ts";
 import { createStopPerformer } from "./stopping.ts";
 import { dropSlotPerformer } from "./slot-dropping.ts";
+import { createKeepSlotsPerformer } from "./sibling-slots.ts";
 import { createSlotSyncPerformer } from "./slot-keeping.ts";
 
 export function createPerformers(desk: HookDesk): Performers {
@@ -39,6 +40,7 @@ export function createPerformers(desk: HookDesk): Performers {
     heal: createHealPerformer(repoint),
     "drop-slot": dropSlotPerformer,
     "slot-sync": createSlotSyncPerformer(),
+    "keep-slots": createKeepSlotsPerformer(),
     ...createPoolerPerformers(),
     hook: createHookPerformer(desk),
   };

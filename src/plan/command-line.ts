@@ -51,6 +51,7 @@ function takesSeveralNodes(step: Step): boolean {
     case "heal":
     case "drop-slot":
     case "slot-sync":
+    case "keep-slots":
     case "pause":
     case "resume":
     case "hook":
@@ -119,6 +120,7 @@ function stepOptions(step: Step): readonly string[] {
     case "checkpoint":
     case "reinstate":
     case "stop":
+    case "keep-slots":
     case "pause":
       return [];
   }

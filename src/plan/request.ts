@@ -45,6 +45,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "heal":
     case "drop-slot":
     case "slot-sync":
+    case "keep-slots":
     case "resume":
     case "hook":
       return null;

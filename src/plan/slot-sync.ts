@@ -6,10 +6,13 @@ import { findKeptSlots, type KeptSlot, type SlotWish } from "../topology/kept-sl
 import { solePrimary } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkReachable } from "./checks.ts";
+import { keepingOf, type Keeping, pruneStages } from "./keep-slots.ts";
 import type { Decision } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 
 export interface SlotSyncRequest extends SlotWish {
+  /** `keep`: the standbys' physical slots for their siblings as well. `prune`: and drop those of ours that nobody needs. */
+  readonly physical?: "keep" | "prune";
   /** Standbys may be stopped and started, where a copy cannot come to be without. */
   readonly allowRestart: boolean;
 }
@@ -48,6 +51,13 @@ function needsWork({ against, repeatBytes }: KeptSlot): boolean {
   return against === null ? repeatBytes !== 0n : against.of === "copy";
 }
 
+function physicalStages(topology: Topology, { physical, standbys = [] }: SlotSyncRequest): Keeping {
+  if (physical === undefined) return { stages: [], findings: [] };
+  const { stages, findings } = keepingOf(topology, standbys);
+  const pruned = physical === "prune" ? pruneStages(topology, standbys) : [];
+  return { stages: [...stages, ...pruned], findings };
+}
+
 export function planSlotSync(topology: Topology, request: SlotSyncRequest): Decision {
   const refusal = refuseOn([
     ...checkSolePrimary(topology),
@@ -56,7 +66,8 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
   if (refusal !== null) return refusal;
   const kept = findKeptSlots(topology, request);
   const work = kept.filter(needsWork);
-  if (work.length === 0) return { kind: "already", findings: [] };
+  const { stages: physical, findings } = physicalStages(topology, request);
+  if (work.length + physical.length === 0) return { kind: "already", findings };
   const nodes = [...new Set(work.map(({ node }) => node))];
   const steps = nodes.map((node) => {
     const slots = work.filter((each) => each.node === node).map(({ slot }) => slot.slotName);
@@ -65,6 +76,8 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
     return planned(topology, step, { required: false });
   });
   return decidePlan("slot-sync", topology, {
-    stages: stage("bring the standbys' copies of the slots level", steps),
+    // What may take long comes last: the others do not wait for it.
+    stages: [...physical, ...stage("bring the standbys' copies of the slots level", steps)],
+    findings,
   });
 }

@@ -99,6 +99,12 @@ export interface SlotSyncStep {
   readonly allowRestart?: true;
 }
 
+/** Make, move on and drop the physical slots that a standby holds for its siblings, should it be promoted. */
+export interface KeepSlotsStep {
+  readonly verb: "keep-slots";
+  readonly node: string;
+}
+
 /** Hold writes off a primary. */
 export interface FenceStep {
   readonly verb: "fence";
@@ -162,6 +168,7 @@ export type Step =
   | HealStep
   | DropSlotStep
   | SlotSyncStep
+  | KeepSlotsStep
   | PauseStep
   | ResumeStep
   | HookStep;

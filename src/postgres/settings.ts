@@ -15,7 +15,11 @@ export type ChangeableSetting =
   | "default_transaction_read_only"
   | "synchronous_standby_names"
   | "remaster.fenced"
-  | "remaster.demoted";
+  | "remaster.demoted"
+  | "remaster.slots";
+
+/** Marks of our own, which no server knows by itself. */
+export type Mark = Extract<ChangeableSetting, `remaster.${string}`>;
 
 const obstaclesSince15 = /* sql */ `
 SELECT s.name, s.source,
@@ -109,29 +113,19 @@ export async function alterSystem(
 }
 
 /** The same for a mark of our own: before 17 a custom setting can be altered only once the session knows it. */
-export async function alterMark(
-  session: Session,
-  name: "remaster.fenced" | "remaster.demoted",
-  value: string,
-): Promise<Acted> {
+export async function alterMark(session: Session, name: Mark, value: string): Promise<Acted> {
   await session.query(`SELECT set_config('${name}', '', true)`);
   return alterSystem(session, name, value);
 }
 
 /** A mark of our own that is in force; empty where there is none. */
-export async function readMark(
-  session: Session,
-  name: "remaster.fenced" | "remaster.demoted",
-): Promise<string> {
+export async function readMark(session: Session, name: Mark): Promise<string> {
   const [row] = await session.query("SELECT current_setting($1, true) AS value", [name]);
   return row?.["value"] ?? "";
 }
 
 /** Takes a mark of our own away, where there is one: the session has to know it for that as well. */
-export async function resetMark(
-  session: Session,
-  name: "remaster.fenced" | "remaster.demoted",
-): Promise<Acted> {
+export async function resetMark(session: Session, name: Mark): Promise<Acted> {
   if ((await readMark(session, name)) === "") return acted;
   return resetSystem(session, name);
 }

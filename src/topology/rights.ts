@@ -28,6 +28,9 @@ export const primaryParameters: readonly string[] = [
   "remaster.demoted",
 ];
 
+/** Settings that change on a standby that keeps slots for its siblings. */
+export const keepingParameters: readonly string[] = ["remaster.slots"];
+
 /** Functions without which no verb that changes a standby works. */
 export const changingFunctions: readonly string[] = [
   "pg_reload_conf()",
@@ -65,6 +68,6 @@ export function rightsOn(major: number): Rights {
       ...(major >= 16 ? ["pg_log_standby_snapshot()"] : []),
     ],
     views: ["pg_file_settings"],
-    parameters: since15 ? [...standbyParameters, ...primaryParameters] : [],
+    parameters: since15 ? [...standbyParameters, ...primaryParameters, ...keepingParameters] : [],
   };
 }

@@ -63,7 +63,8 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
     expect(stderr).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ there is no logical slot/);
     expect(stdout).toMatch(/^ended by a signal after \d+ passes/m);
     expect(status).toBe(0);
-    expect(journals(cluster)).toEqual([]);
+    // One that the failover took the lock from may have left its own.
+    expect(journals(cluster).length).toBeLessThan(2);
   });
 
   test("a pass that hangs is ended for the sake of a failover, and tells", async () => {
