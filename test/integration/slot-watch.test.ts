@@ -2,7 +2,7 @@
 // says what changed and nothing else.
 
 import type { ChildProcess } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { operatorOf } from "../support/cli.ts";
@@ -88,12 +88,15 @@ describe.each(fewMajors)("PostgreSQL %d", (major) => {
   test("a pass that finds the lock held ends with one line", async () => {
     await using cluster = await startCluster({ major, standbys: 1 });
     const operator = operatorOf(cluster);
-    const held = remaster(["lock", "--config", cluster.configFile, "--", "sleep", "3"]);
+    const over = join(cluster.directory, "over");
+    const wait = `until [ -e '${over}' ]; do sleep 0.05; done`;
+    const held = remaster(["lock", "--config", cluster.configFile, "--", "sh", "-c", wait]);
     await untilSees(cluster, ["n1", "n2"], { statement: lockRow, value: "1" });
     const { status, stdout, stderr } = await operator.run(["slot-sync", "--yes"]);
     expect(stdout).toBe("");
     expect(stderr).toContain("holds the lock on n1, n2");
     expect(status).toBe(5);
+    writeFileSync(over, "");
     await held;
   });
 });
