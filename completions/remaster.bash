@@ -677,6 +677,38 @@ _remaster_drop_slot() {
   esac
 }
 
+_remaster_keep_slots() {
+  case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
 _remaster_slot_sync() {
   case "$1" in
     --standby)
@@ -684,6 +716,10 @@ _remaster_slot_sync() {
       return
       ;;
     --slot)
+      :
+      return
+      ;;
+    --watch)
       :
       return
       ;;
@@ -709,7 +745,7 @@ _remaster_slot_sync() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --standby --slot --check --allow-restart --configure --enable-failover -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --standby --slot --check --no-physical --prune --watch --once --allow-restart --configure --enable-failover -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
 }
@@ -1134,7 +1170,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --standby | --dbname | --synchronized | --for | --outcome | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --standby | --watch | --dbname | --synchronized | --for | --outcome | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;
@@ -1164,6 +1200,7 @@ _remaster() {
     stop) _remaster_stop "$previous" "$count" ;;
     heal) _remaster_heal "$previous" "$count" ;;
     drop-slot) _remaster_drop_slot "$previous" "$count" ;;
+    keep-slots) _remaster_keep_slots "$previous" "$count" ;;
     slot-sync) _remaster_slot_sync "$previous" "$count" ;;
     slot-settings) _remaster_slot_settings "$previous" "$count" ;;
     slot-failover) _remaster_slot_failover "$previous" "$count" ;;
@@ -1176,7 +1213,7 @@ _remaster() {
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot keep-slots slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -1199,7 +1236,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot keep-slots slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion help
       fi
       ;;
   esac

@@ -12,7 +12,7 @@ import {
   spellings,
   valueSpellings,
 } from "./completion-words.ts";
-import type { KnownVerb } from "./help.ts";
+import { type KnownVerb, valueName } from "./help.ts";
 
 export function zshLines(verbs: readonly KnownVerb[]): readonly string[] {
   return [
@@ -74,14 +74,17 @@ function verbFunction(verb: KnownVerb): readonly string[] {
   ];
 }
 
-/** One spec per spelling, each of which shuts the others out: `(-f --config)--config=[topology file]:FILE:_files`. */
+/** One spec per spelling, each of which shuts the others out: `(-f --config)--config=[topology file]:FILE:_files`. One that
+ * takes several values may be given again: `*--standby=[...]:NODE...:_remaster_nodes`. */
 function optionSpecs(option: OptionDefinition): readonly string[] {
   const all = spellings(option);
   const takesValue = option.type === "value";
-  const value = takesValue ? `:${option.placeholder}:${action(offerFor(option.kind))}` : "";
+  const value = takesValue ? `:${valueName(option)}:${action(offerFor(option.kind))}` : "";
   return all.map((spelling) => {
     const joint = spelling.startsWith("--") ? "=" : "+";
-    return `(${all.join(" ")})${spelling}${takesValue ? joint : ""}[${bracketed(option.summary)}]${value}`;
+    const again = option.type === "value" && option.several === true;
+    const head = again ? "*" : `(${all.join(" ")})`;
+    return `${head}${spelling}${takesValue ? joint : ""}[${bracketed(option.summary)}]${value}`;
   });
 }
 

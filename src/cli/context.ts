@@ -17,6 +17,8 @@ export interface Wiring {
   readonly context: Context;
   /** Told what the verb reports, for the journal. */
   readonly conclude: (report: Report) => void;
+  /** Keeps no journal of the run. Never throws. */
+  readonly forget: () => Promise<void>;
   /** Lets go of connections and timers. Never throws. */
   readonly close: () => Promise<void>;
 }
@@ -121,6 +123,14 @@ export function createContext(wanted: {
     },
     sandbox: async () => (await import("./sandbox.ts")).createSandboxApi(),
     withConfig: (file, run) => runOnConfig(wanted, file, run),
+    watch: async (everyMs, pass) => {
+      const { watch } = await import("./watch.ts");
+      return watch({
+        ...{ command: typed.words[0] ?? "", everyMs, json: options.json, edge, say },
+        pass: (own, failed) =>
+          runPass({ ...wanted, edge: own }, (context) => pass(context).catch(failed)),
+      });
+    },
     completionScript: async (shell) => {
       const { completionLines } = await import("./completion.ts");
       const { loadVerbs } = await import("./verbs.ts");
@@ -130,6 +140,7 @@ export function createContext(wanted: {
   return {
     context,
     conclude: servers.conclude,
+    forget: servers.forget,
     close: async () => {
       progress.rest();
       deadline.stop();
@@ -143,6 +154,26 @@ function lockWish({ options, locksFor }: Parameters<typeof createContext>[0]): L
   if (locksFor === null || options.dryRun || options.script) return null;
   const when = options.yes || locksFor === "lock" ? "opening" : "asked";
   return { verb: locksFor, when, rival: options.takeOver ? "end" : "refuse" };
+}
+
+/** The same run once more, with nothing of the one before. What goes on in it is not talked of, and one that went well leaves
+ * no journal: there would be thousands. */
+async function runPass(
+  outer: Parameters<typeof createContext>[0],
+  run: (context: Context) => Promise<Report>,
+): Promise<Report> {
+  const { context, conclude, forget, close } = createContext({
+    ...outer,
+    options: { ...outer.options, quiet: true },
+  });
+  try {
+    const report = await run(context);
+    conclude(report);
+    if (report.outcome === "done") await forget();
+    return report;
+  } finally {
+    await close();
+  }
 }
 
 /** One run inside another, on another cluster: what it writes down stays beside that cluster's topology file. */

@@ -1,6 +1,11 @@
 // Help for people: the program's page and one per verb, made from the definitions. The man pages tell the same in full.
 
-import type { ArgumentDefinition, OptionDefinition, VerbDefinition } from "../commands/define.ts";
+import type {
+  ArgumentDefinition,
+  OptionDefinition,
+  ValueOption,
+  VerbDefinition,
+} from "../commands/define.ts";
 import { type VerbEntry, type VerbGroup, verbGroups } from "../commands/index.ts";
 import { fold } from "../ui/line.ts";
 import { changeOptions, globalOptions, helpOption, versionOption } from "./options.ts";
@@ -65,10 +70,15 @@ export function usageLine(definition: VerbDefinition): string {
   return ["remaster", definition.name, ...others, ...required, "[OPTIONS]", ...command].join(" ");
 }
 
+/** `FILE`, or `NODE...` where it takes several. */
+export function valueName({ placeholder, several }: ValueOption): string {
+  return several === true ? `${placeholder}...` : placeholder;
+}
+
 /** `-f, --config FILE`. */
 export function optionHead(option: OptionDefinition): string {
   const short = option.short === undefined ? "" : `-${option.short}, `;
-  const value = option.type === "value" ? ` ${option.placeholder}` : "";
+  const value = option.type === "value" ? ` ${valueName(option)}` : "";
   return `${short}--${option.flag}${value}`;
 }
 

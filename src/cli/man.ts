@@ -6,7 +6,7 @@ import { type VerbGroup, verbGroups } from "../commands/index.ts";
 import { exitTable, type Outcome, outcomeMeanings } from "../errors.ts";
 import { findingCatalogue } from "../topology/finding.ts";
 import { environment, files } from "./environment.ts";
-import { argumentText, type KnownVerb, optionHead, usageLine } from "./help.ts";
+import { argumentText, type KnownVerb, optionHead, usageLine, valueName } from "./help.ts";
 import { changeOptions, globalOptions, helpOption, optionsOf, versionOption } from "./options.ts";
 import { bold, italic, paragraphs, roffText, section, tagged, verbatim } from "./roff.ts";
 
@@ -133,10 +133,10 @@ function optionList(options: readonly OptionDefinition[]): readonly string[] {
 function optionTag(option: OptionDefinition): string {
   const head =
     option.type === "value"
-      ? optionHead(option).slice(0, -option.placeholder.length - 1)
+      ? optionHead(option).slice(0, -valueName(option).length - 1)
       : optionHead(option);
   const names = head.split(", ").map(bold).join(", ");
-  return option.type === "value" ? `${names} ${italic(option.placeholder)}` : names;
+  return option.type === "value" ? `${names} ${italic(valueName(option))}` : names;
 }
 
 function optionText(option: OptionDefinition): string {

@@ -136,9 +136,9 @@ async function reportOf(thrown: unknown, failure: Failure): Promise<Report> {
   const { definition, context } = failure;
   const { signal, typed } = context;
   const { name: command, changes } = definition;
-  const error = signal.aborted && isAbort(thrown) ? (signal.reason as unknown) : thrown;
+  const { bugReport, causeOf, errorReport } = await import("./failure.ts");
+  const error = causeOf(thrown, signal);
   if (error instanceof UsageError) throw error;
-  const { errorReport, bugReport } = await import("./failure.ts");
   if (error instanceof RemasterError) {
     const report = errorReport(command, error);
     return changes && signal.aborted ? { ...report, next: [typed.again] } : report;
@@ -146,10 +146,6 @@ async function reportOf(thrown: unknown, failure: Failure): Promise<Report> {
   const { bugLines, hideSecrets } = await import("./bug.ts");
   failure.edge.stderr.write(bugLines(error, [command, ...failure.words.rest]));
   return bugReport(command, hideSecrets(error instanceof Error ? error.message : String(error)));
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError");
 }
 
 async function printReport(report: Report, options: GlobalOptions, edge: Edge): Promise<void> {

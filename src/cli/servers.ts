@@ -52,6 +52,8 @@ export interface Servers
   > {
   /** What the verb reports in the end: the journal's last line, where one is kept. */
   readonly conclude: (report: Report) => void;
+  /** Keeps no journal of the run. Never throws. */
+  readonly forget: () => Promise<void>;
   /** Ends all sessions. Never throws. */
   close(): Promise<void>;
 }
@@ -225,6 +227,10 @@ export function createServers(wish: ServersWish): Servers {
     conclude: ({ outcome, summary, exitStatus }) => {
       const exitCode = exitStatus ?? exitTable[outcome];
       journal?.write({ event: "reported", outcome, exitCode, summary });
+    },
+    forget: async () => {
+      await journal?.discard();
+      journal = null;
     },
     close: async () => {
       await Promise.all([

@@ -5,7 +5,7 @@ import type { AcceptedTimeline } from "../topology/accepted.ts";
 import type { RunRecord } from "../plan/history.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { HookStep } from "../plan/step.ts";
-import type { StepResult } from "../plan/report.ts";
+import type { Report, StepResult } from "../plan/report.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { FormerNode } from "../topology/former.ts";
 import type { LastSeen } from "../topology/last-seen.ts";
@@ -123,6 +123,9 @@ export interface Context {
   sandbox(): Promise<SandboxApi>;
   /** Runs a verb on the cluster of another topology file, with a deadline of its own, as with --yes. */
   withConfig<T>(configFile: string, run: (context: Context) => Promise<T>): Promise<T>;
+  /** Runs a pass every so many milliseconds until the operator interrupts, each with a deadline, a lock, sessions and looks of
+   * its own, and tells what changed from one to the next. Gives the report of the one that was cut short, or of the end. */
+  watch(everyMs: number, pass: (context: Context) => Promise<Report>): Promise<Report>;
   /** The completion script of a shell, line by line. */
   completionScript(shell: "bash" | "zsh" | "fish"): Promise<readonly string[]>;
 }

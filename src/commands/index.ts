@@ -55,6 +55,11 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./drop-slot.ts")).dropSlot,
   },
   {
+    name: "keep-slots",
+    group: "change",
+    load: async () => (await import("./keep-slots.ts")).keepSlots,
+  },
+  {
     name: "slot-sync",
     group: "change",
     load: async () => (await import("./slot-sync.ts")).slotSync,

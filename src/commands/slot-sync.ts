@@ -1,5 +1,6 @@
 // `remaster slot-sync`: keep logical slots ready on the standbys that may lead, and prove that they are.
 
+import { UsageError } from "../errors.ts";
 import {
   checkSolePrimary,
   planSlotSync,
@@ -7,14 +8,16 @@ import {
   tellOfKeeping,
   tellOfUnready,
 } from "../plan/slot-sync.ts";
+import { tellOfUnkept } from "../plan/keep-slots.ts";
 import type { Report } from "../plan/report.ts";
 import { counted } from "../topology/counted.ts";
 import { findKeptSlots, type KeptSlot } from "../topology/kept-slots.ts";
 import type { Topology } from "../topology/topology.ts";
 import { observeTopology, runChange } from "./change.ts";
 import type { Context } from "./context.ts";
-import { type Input, optionSet, optionTexts, type VerbDefinition } from "./define.ts";
+import { type Input, optionSet, optionText, optionTexts, type VerbDefinition } from "./define.ts";
 import { checkNodeNames } from "./nodes.ts";
+import { durationMs } from "./values.ts";
 
 export const slotSync: VerbDefinition = {
   name: "slot-sync",
@@ -48,6 +51,30 @@ export const slotSync: VerbDefinition = {
       summary: "change nothing; exit 1 where a failover now would lose a slot",
     },
     {
+      flag: "no-physical",
+      type: "flag",
+      summary: "leave the physical slots for siblings alone",
+      detail:
+        "Leave alone the physical slots that each standby which may lead holds for its siblings (see remaster-keep-slots(1)). With `--slot` they are left alone anyway.",
+    },
+    {
+      flag: "prune",
+      type: "flag",
+      summary: "drop physical slots of ours that nobody needs",
+      detail:
+        "Drop physical slots that remaster made and nobody needs any more: of nodes that left the topology file, of standbys that stream from elsewhere. One that is in use, or that belongs to nobody we know, is never touched.",
+    },
+    {
+      flag: "watch",
+      type: "value",
+      placeholder: "SECONDS",
+      kind: "duration",
+      summary: "a pass every so often, until it is interrupted",
+      detail:
+        "A pass every so many seconds (or `5m`), until a signal ends it: with status 0 between two passes, as any run within one. Each pass has the time of `--timeout`, takes the lock of the cluster for itself, reads the topology file and looks at the servers anew. One that cannot be done (no primary, the lock is held, servers out of reach) is told and tried again. On stderr is said, with the date, what is not as it was in the pass before; with `--json` each pass gives its report on a line of its own, and so does the end. A pass that went well leaves no journal.",
+    },
+    { flag: "once", type: "flag", summary: "one pass, for cron: this is the default" },
+    {
       flag: "allow-restart",
       type: "flag",
       summary: "stop and start a standby where its copy takes that (13 to 15)",
@@ -76,7 +103,11 @@ export const slotSync: VerbDefinition = {
       command: "remaster slot-sync --check",
       explanation: "what a failover now would lose, and why",
     },
-    { command: "remaster slot-sync --yes", explanation: "one pass, from cron" },
+    { command: "remaster slot-sync --once --yes --quiet", explanation: "one pass, from cron" },
+    {
+      command: "remaster slot-sync --watch 60 --yes",
+      explanation: "a pass every minute, from a terminal or a systemd unit",
+    },
     {
       command: "remaster slot-sync --standby n2 --slot 'debezium_*'",
       explanation: "some of them on one standby",
@@ -125,12 +156,47 @@ async function check(request: SlotSyncRequest, context: Context): Promise<Report
   };
 }
 
+/** How often; null: once. */
+function watchMs(input: Input, { options }: Context): number | null {
+  const everyMs = durationMs(optionText(input, "watch") ?? "");
+  if (everyMs === null) return null;
+  if (optionSet(input, "once")) {
+    throw new UsageError("--watch and --once contradict each other", "give one of them");
+  }
+  if (everyMs === 0) throw new UsageError("--watch must be more than nothing", "write 60, or 5m");
+  if (options.dryRun || options.script) {
+    throw new UsageError("--watch has no plan to show", "leave it out, or --dry-run and --script");
+  }
+  if (!options.yes && !optionSet(input, "check")) {
+    throw new UsageError("--watch asks nobody", "give --yes, or --check to change nothing");
+  }
+  return everyMs;
+}
+
+function physicalOf(input: Input): NonNullable<SlotSyncRequest["physical"]> | null {
+  const prunes = optionSet(input, "prune");
+  if (prunes && optionSet(input, "no-physical")) {
+    throw new UsageError("--prune and --no-physical contradict each other", "give one of them");
+  }
+  if (prunes) return "prune";
+  const leaves = optionSet(input, "no-physical") || optionTexts(input, "slot").length > 0;
+  return leaves ? null : "keep";
+}
+
 async function runSlotSync(input: Input, context: Context): Promise<Report> {
+  const everyMs = watchMs(input, context);
+  const pass = (own: Context): Promise<Report> => runPass(input, own);
+  return everyMs === null ? pass(context) : context.watch(everyMs, pass);
+}
+
+async function runPass(input: Input, context: Context): Promise<Report> {
   const standbys = optionTexts(input, "standby");
   await checkNodeNames(context, standbys);
   const wish = { standbys, patterns: optionTexts(input, "slot") };
+  const physical = physicalOf(input);
   const request = {
     ...wish,
+    ...(physical === null ? {} : { physical }),
     allowRestart: optionSet(input, "allow-restart"),
     configure: optionSet(input, "configure"),
     enableFailover: optionSet(input, "enable-failover"),
@@ -142,8 +208,10 @@ async function runSlotSync(input: Input, context: Context): Promise<Report> {
     verb: "slot-sync",
     decide: (topology: Topology) => planSlotSync(topology, request),
     holds: (topology: Topology) => summarize(findKeptSlots(topology, wish)),
-    shortfall: (_before: Topology, after: Topology) =>
-      findKeptSlots(after, wish).flatMap((each) => tellOfUnready(each, "problem")),
+    shortfall: (_before: Topology, after: Topology) => [
+      ...findKeptSlots(after, wish).flatMap((each) => tellOfUnready(each, "problem")),
+      ...(physical === null ? [] : tellOfUnkept(after, standbys)),
+    ],
     question: () => "bring the copies of the slots level?",
   };
   const report = await runChange(change, context);

@@ -2,7 +2,7 @@
 // legible on the nodes. So a journal that cannot be written never stops a failover; it is noted and done without.
 // Mode 0600; lines are written at once and synced without holding the run up; close waits for the last sync, for a moment.
 
-import { open, mkdir, type FileHandle } from "node:fs/promises";
+import { open, mkdir, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
@@ -13,6 +13,8 @@ export interface Journal {
   write(entry: JournalEntry): void;
   /** Waits until all is on disk, or gives up. Never throws. */
   close(): Promise<void>;
+  /** Closes it, and takes its file away. Never throws. */
+  discard(): Promise<void>;
   /** Null when nothing is recorded. */
   readonly file: string | null;
   /** The run's name for `history`; null when nothing is recorded. */
@@ -22,6 +24,7 @@ export interface Journal {
 export const noJournal: Journal = {
   write: () => undefined,
   close: () => Promise.resolve(),
+  discard: () => Promise.resolve(),
   file: null,
   run: null,
 };
@@ -105,18 +108,24 @@ export function openJournal(options: JournalOptions): Journal {
     fail(new Error(`${options.directory} does not answer`));
   };
 
+  const close = async (): Promise<void> => {
+    const timer = new AbortController();
+    const closed = finish().finally(() => {
+      timer.abort();
+    });
+    await Promise.race([closed, setTimeout(closeMs, null, timer).then(giveUp, () => undefined)]);
+  };
+
   return {
     write(entry) {
       const line = JSON.stringify({ at: new Date(options.now()).toISOString(), ...entry }, plain);
       pending += `${line}\n`;
       flushing ??= flush();
     },
-    async close() {
-      const timer = new AbortController();
-      const closed = finish().finally(() => {
-        timer.abort();
-      });
-      await Promise.race([closed, setTimeout(closeMs, null, timer).then(giveUp, () => undefined)]);
+    close,
+    async discard() {
+      await close();
+      if (file !== null && !failed) await rm(file, { force: true }).catch(fail);
     },
     get file() {
       return file;

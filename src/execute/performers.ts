@@ -20,6 +20,7 @@ import { createStopPerformer } from "./stopping.ts";
 import { createSlotSettingsPerformer } from "./slot-configuring.ts";
 import { dropSlotPerformer } from "./slot-dropping.ts";
 import { slotFailoverPerformer } from "./slot-flagging.ts";
+import { createKeepSlotsPerformer } from "./sibling-slots.ts";
 import { createSlotSyncPerformer } from "./slot-keeping.ts";
 
 export function createPerformers(desk: HookDesk): Performers {
@@ -43,6 +44,7 @@ export function createPerformers(desk: HookDesk): Performers {
     "slot-sync": createSlotSyncPerformer(),
     "slot-settings": createSlotSettingsPerformer(memory),
     "slot-failover": slotFailoverPerformer,
+    "keep-slots": createKeepSlotsPerformer(),
     ...createPoolerPerformers(),
     hook: createHookPerformer(desk),
   };

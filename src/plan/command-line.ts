@@ -53,6 +53,7 @@ function takesSeveralNodes(step: Step): boolean {
     case "slot-sync":
     case "slot-settings":
     case "slot-failover":
+    case "keep-slots":
     case "pause":
     case "resume":
     case "hook":
@@ -129,6 +130,7 @@ function stepOptions(step: Step): readonly string[] {
     case "checkpoint":
     case "reinstate":
     case "stop":
+    case "keep-slots":
     case "pause":
       return [];
   }

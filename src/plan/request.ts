@@ -47,6 +47,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "slot-sync":
     case "slot-settings":
     case "slot-failover":
+    case "keep-slots":
     case "resume":
     case "hook":
       return null;

@@ -16,6 +16,7 @@ import { findLeftCopies, type LeftCopy } from "../topology/standby-copy.ts";
 import { solePrimary } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkReachable } from "./checks.ts";
+import { keepingOf, type Keeping, pruneStages } from "./keep-slots.ts";
 import type { Decision, Stage } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { lacksFlag, tellOfFlagging, tellOfUnflagged } from "./slot-failover.ts";
@@ -27,6 +28,8 @@ import {
 } from "./slot-settings.ts";
 
 export interface SlotSyncRequest extends SlotWish {
+  /** `keep`: the standbys' physical slots for their siblings as well. `prune`: and drop those of ours that nobody needs. */
+  readonly physical?: "keep" | "prune";
   /** Standbys may be stopped and started, where a copy cannot come to be without. */
   readonly allowRestart: boolean;
   /** Settings of the servers may be changed to what copies need. */
@@ -161,13 +164,19 @@ export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Fin
   ];
 }
 
+function physicalStages(topology: Topology, { physical, standbys = [] }: SlotSyncRequest): Keeping {
+  if (physical === undefined) return { stages: [], findings: [] };
+  const { stages, findings } = keepingOf(topology, standbys);
+  const pruned = physical === "prune" ? pruneStages(topology, standbys) : [];
+  return { stages: [...stages, ...pruned], findings };
+}
+
 export function planSlotSync(topology: Topology, request: SlotSyncRequest): Decision {
   const refusal = refuseOn([
     ...checkSolePrimary(topology),
     ...(request.standbys ?? []).flatMap((name) => checkReachable(observationOf(topology, name))),
   ]);
   if (refusal !== null) return refusal;
-  const findings = tellOfKeeping(topology, request);
   const around = lookAround(topology, request);
   const flagged = around?.flagged ?? [];
   const kept = findKeptSlots(topology, request).filter(
@@ -185,7 +194,10 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
           ...(request.configure ? settingStages(topology, around) : []),
           ...flagStages(topology, around),
         ];
-  if (work.length === 0 && before.length === 0) return { kind: "already", findings };
+  const physical = physicalStages(topology, request);
+  const findings = [...tellOfKeeping(topology, request), ...physical.findings];
+  if (work.length + physical.stages.length === 0 && before.length === 0)
+    return { kind: "already", findings };
   const nodes = [...new Set(work.map(({ node }) => node))];
   const steps = nodes.map((node) => {
     const slots = work.filter((each) => each.node === node).map(({ slotName }) => slotName);
@@ -194,7 +206,12 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
     return planned(topology, step, { required: false });
   });
   return decidePlan("slot-sync", topology, {
-    stages: [...before, ...stage("bring the standbys' copies of the slots level", steps)],
+    // What may take long comes last: the others do not wait for it.
+    stages: [
+      ...physical.stages,
+      ...before,
+      ...stage("bring the standbys' copies of the slots level", steps),
+    ],
     findings,
   });
 }

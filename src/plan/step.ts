@@ -120,6 +120,12 @@ export interface SlotFailoverStep {
   readonly slot: string;
 }
 
+/** Make, move on and drop the physical slots that a standby holds for its siblings, should it be promoted. */
+export interface KeepSlotsStep {
+  readonly verb: "keep-slots";
+  readonly node: string;
+}
+
 /** Hold writes off a primary. */
 export interface FenceStep {
   readonly verb: "fence";
@@ -185,6 +191,7 @@ export type Step =
   | SlotSyncStep
   | SlotSettingsStep
   | SlotFailoverStep
+  | KeepSlotsStep
   | PauseStep
   | ResumeStep
   | HookStep;

@@ -18,6 +18,7 @@ import type { Decision, Stage } from "./plan.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkNoRivals } from "./rivals.ts";
+import { isKeptForSibling } from "./sibling-slots.ts";
 import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
 
 /** Null where nothing is left of an earlier one, or where something else is wanted than what it was about. */
@@ -165,7 +166,8 @@ export function staleSlotStage(
   const names = [...new Set(others.map((each) => settingText(each, "primary_slot_name") ?? ""))];
   const isThere = (name: string): boolean =>
     node?.slots.some((slot) => isPhysical(slot) && slot.slotName === name && isLeft(slot)) !==
-    false;
+      false &&
+    (node === null || !isKeptForSibling(topology, node, name));
   const steps = names
     .filter((name) => name !== "" && isThere(name))
     .map((slot) => planned(topology, { verb: "drop-slot", node: old, slot }, { required: false }));

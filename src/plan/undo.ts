@@ -16,6 +16,7 @@ import type { Decision } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkMayTakeWrites } from "./rivals.ts";
+import { isKeptForSibling } from "./sibling-slots.ts";
 
 /** A cascade that was about to be led below the primary can be led back; a sibling of a node that was promoted cannot. */
 function stillHasUpstream(topology: Topology, node: ReachedNode, primary: string): boolean {
@@ -75,6 +76,7 @@ function forgottenSlots(topology: Topology): readonly FoundSlot[] {
           (slot) =>
             isPhysical(slot) && !slot.active && slot.slotName === physicalSlotName(name, null),
         )
+        .filter(({ slotName }) => !isKeptForSibling(topology, node, slotName))
         .map((slot) => ({ node, slot: slot.slotName }));
     }),
   );

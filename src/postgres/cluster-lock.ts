@@ -14,7 +14,7 @@ import {
   unlock,
 } from "./lock.ts";
 import { lockedFindings, lostFinding, unavailableFinding } from "./lock-findings.ts";
-import { formatOwner, type LockOwner } from "./lock-owner.ts";
+import { formatOwner, givesWay, type LockOwner } from "./lock-owner.ts";
 import { openPlace, type Place } from "./lock-place.ts";
 import { LockPlaces, type Rivals } from "./lock-places.ts";
 import { type Patience, pollFor } from "./poll.ts";
@@ -57,6 +57,8 @@ export class LockLost extends Error {
 const graceMs = 1_000;
 /** How long the end of another run's sessions may take. */
 const endMs = 10_000;
+/** And that of a pass of slot-sync, which is ended once the grace is over. */
+const passMs = 4_000;
 /** A session that was away for less left no room for a run of somebody else's. */
 const blinkMs = 1_000;
 const everyMs = 20;
@@ -204,10 +206,14 @@ export class ClusterLock {
     let rivals = await this.#places.rivals();
     if (rivals.size === 0) return null;
     const ends = this.#options.rival === "end";
+    const isPass = this.#mayEndPass(rivals);
+    const began = performance.now();
     const round = async (): Promise<readonly Finding[] | null> => {
       patience.signal?.throwIfAborted();
-      const forbidden = ends ? await this.#places.end(rivals) : [];
-      if (forbidden.length > 0) return forbidden;
+      const over = performance.now() - began > graceMs && this.#mayEndPass(rivals);
+      const forbidden = ends || over ? await this.#places.end(rivals) : [];
+      // Where a pass may not be ended, its own end is waited for a little longer.
+      if (ends && forbidden.length > 0) return forbidden;
       await this.#places.keepFirst();
       for (const place of this.#places.missing()) {
         if (!(await this.#places.try(place))) break;
@@ -215,10 +221,19 @@ export class ClusterLock {
       rivals = await this.#places.rivals();
       return rivals.size === 0 ? [] : null;
     };
-    const timeoutMs = Math.min(ends ? endMs : graceMs, patience.timeoutMs);
+    const limitMs = ends ? endMs : isPass ? graceMs + passMs : graceMs;
+    const timeoutMs = Math.min(limitMs, patience.timeoutMs);
     const settled = await pollFor(round, { ...patience, timeoutMs, everyMs });
     if (settled === null) return oppositionOf(this.#inFileOrder(rivals));
     return settled.length === 0 ? null : settled;
+  }
+
+  /** A pass of slot-sync never keeps another verb from its work; nor does one pass end another. */
+  #mayEndPass(rivals: Rivals): boolean {
+    const owners = [...rivals.values()].map((holder) => holder?.owner ?? null);
+    return (
+      !givesWay(this.#options.owner) && owners.every((each) => each !== null && givesWay(each))
+    );
   }
 
   #inFileOrder(rivals: Rivals): Rivals {

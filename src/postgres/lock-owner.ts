@@ -32,6 +32,11 @@ export function makeOwner(facts: {
   return { verb, operator, pid, mark };
 }
 
+/** A pass of slot-sync can be done again at any time: nobody who changes anything else has to wait for its end. */
+export function givesWay({ verb }: LockOwner): boolean {
+  return verb === "slot-sync";
+}
+
 /** The application_name of the owner's sessions. */
 export function formatOwner({ verb, operator, mark }: LockOwner): string {
   return `remaster ${verb} ${operator} ${mark}`;

@@ -170,6 +170,7 @@ SELECT pg_is_in_recovery()::text AS "inRecovery",
   current_setting('remaster.fenced', true) AS "fenced",
   current_setting('remaster.demoted', true) AS "demoted",
   current_setting('remaster.slots', true) AS "copies",
+  current_setting('remaster.kept_slots', true) AS "keptSlots",
   (pg_has_role(current_user, 'pg_read_all_settings', 'USAGE')
     AND pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'))::text AS "mayMonitor",
   (pg_has_role(current_user, 'pg_write_server_files', 'USAGE')

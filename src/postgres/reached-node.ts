@@ -92,6 +92,7 @@ export function reachedNode(config: NodeConfig, facts: NodeFacts): ReachedNode {
     otherConfirmers: readOtherConfirmers(row),
     consumers: readConsumers(row),
     slots: readSlots(row),
+    keptSlots: (textOf(row, "keptSlots") ?? "").split(",").filter((name) => name !== ""),
     walFiles: walFilesOf(files),
     settings,
     marks: marksOf({

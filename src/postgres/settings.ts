@@ -19,8 +19,12 @@ export type ChangeableSetting =
   | "synchronized_standby_slots"
   | MarkName;
 
-/** Marks of our own. */
-export type MarkName = "remaster.fenced" | "remaster.demoted" | "remaster.slots";
+/** Marks of our own, which no server knows by itself. */
+export type MarkName =
+  | "remaster.fenced"
+  | "remaster.demoted"
+  | "remaster.slots"
+  | "remaster.kept_slots";
 
 const obstaclesSince15 = /* sql */ `
 SELECT s.name, s.source,

@@ -275,6 +275,8 @@ export interface ReachedNode extends ObservedNode {
   /** The connections of logical consumers. */
   readonly consumers?: readonly WalSender[];
   readonly slots: readonly Slot[];
+  /** Names of the slots that slot-sync made here for siblings (the record remaster.kept_slots). */
+  readonly keptSlots?: readonly string[];
   /** First and last WAL segment file names in pg_wal by name order; null without the right to look (pg_monitor has it). */
   readonly walFiles: { readonly oldest: string; readonly newest: string } | null;
   readonly settings: Readonly<Partial<Record<SettingName, Setting>>>;

@@ -41,6 +41,8 @@ export const refusalCatalogue = {
     "A primary that shuts down waits for whoever streams from it. Where the other end does not answer, it waits until it gives that connection up (wal_sender_timeout), with writes stopped where the network holds no more of what it sends. The message names the connection.",
   "slot-copy-left":
     "A standby has a copy that slot-sync made of a logical slot, and the primary that leads now has no such slot. It was lost when the lead changed, or dropped since: the copy may be all that is left of its consumer's place, and it holds WAL. A copy whose slot was dropped while the lead did not change goes by itself.",
+  "slot-not-kept":
+    "A standby that may lead holds no slot of ours for a sibling, so that WAL which the sibling would lack after a promotion may be gone by then: a slot of that name is there which slot-sync did not make, or it could not be made.",
   "transactions-broken-off":
     "Transactions are open on the primary that a shutdown or a fence breaks off. They are rolled back, and their clients are told.",
   "commits-less-durable":

@@ -30,6 +30,8 @@ export const primaryParameters: readonly string[] = [
 
 /** Settings that slot-sync changes on a standby where it makes slots there (16+). */
 const copyParameters: readonly string[] = ["remaster.slots"];
+/** Settings that change on a standby that keeps slots for its siblings. */
+export const keepingParameters: readonly string[] = ["remaster.kept_slots"];
 
 /** Functions without which no verb that changes a standby works. */
 export const changingFunctions: readonly string[] = [
@@ -82,6 +84,7 @@ export function rightsOn(major: number): Rights {
           ...standbyParameters,
           ...primaryParameters,
           ...slotParameters(major),
+          ...keepingParameters,
           ...(major >= 16 ? copyParameters : []),
         ]
       : [],

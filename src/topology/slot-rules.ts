@@ -58,7 +58,10 @@ export function idleSlots(structure: Structure): readonly Finding[] {
       code: "slot-inactive",
       severity: held >= muchBytes ? "warning" : "note",
       message: `slot ${slot.slotName} on ${node.name} has no consumer and holds ${held} bytes of WAL`,
-      hint: `if nobody comes back for it: SELECT pg_drop_replication_slot('${slot.slotName}') on ${node.name}`,
+      hint:
+        node.keptSlots?.includes(slot.slotName) === true
+          ? "slot-sync made it for a sibling, and moves it on with each pass; `remaster slot-sync --prune` drops those that nobody needs"
+          : `if nobody comes back for it: SELECT pg_drop_replication_slot('${slot.slotName}') on ${node.name}`,
     };
   });
 }

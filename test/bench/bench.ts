@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { measureFailover, type Times } from "./failover.ts";
 import { alternate, median, type Ratio, show, timeCommand } from "./measure.ts";
+import { benchSlotSync } from "./slot-sync.ts";
 import { benchGaps, benchScenes } from "./switchover-rows.ts";
 
 const { values } = parseArgs({
@@ -118,11 +119,23 @@ async function benchSwitchover(): Promise<void> {
   if (values.pg === undefined) await benchGaps(15, bench);
 }
 
+async function benchPass(): Promise<void> {
+  // No slot can be made on a standby before.
+  if (major < 16) return;
+  await benchSlotSync(major, {
+    runs: Math.max(runs, 15),
+    show: (ratio) => {
+      print(show(ratio));
+    },
+  });
+}
+
 const benches = {
   version: benchVersion,
   status: benchStatus,
   failover: benchFailover,
   switchover: benchSwitchover,
+  "slot-sync": benchPass,
 };
 
 for (const [name, bench] of Object.entries(benches)) {

@@ -98,6 +98,7 @@ async function run(
     "stop",
     "heal",
     "drop-slot",
+    "keep-slots",
     "pause",
     "resume",
   ] as const;

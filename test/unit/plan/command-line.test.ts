@@ -28,6 +28,15 @@ const everyStep: readonly (readonly [Step, string])[] = [
     { verb: "drop-slot", node: "n2", slot: "remaster_n3" },
     "remaster drop-slot n2 --slot remaster_n3",
   ],
+  [{ verb: "keep-slots", node: "n2" }, "remaster keep-slots n2"],
+  [
+    { verb: "slot-sync", node: "n2", slots: ["cdc", "sub"] },
+    "remaster slot-sync --standby n2 --slot cdc,sub",
+  ],
+  [
+    { verb: "slot-sync", node: "n2", slots: ["cdc"], allowRestart: true },
+    "remaster slot-sync --standby n2 --slot cdc --allow-restart",
+  ],
   [
     { verb: "hook", hook: "before_fence", node: "n2", from: "n1", of: "switchover" },
     "remaster hook before_fence --for switchover --from n1 --to n2",
