@@ -278,7 +278,9 @@ function kindOf({ slotType, plugin, database, twoPhase }: Slot): string {
 }
 
 /** At each step up to the primary the physical slot holds the catalogue rows back to where the copy needs them; or nothing that
- * the copy needs can have gone, because the slot on the primary itself needs it too. */
+ * the copy needs can have gone, because the slot on the primary itself needs it too. A copy that the server keeps needs no more
+ * than its original did when it was synced, which is what the standby has held for it; it may show an older catalog_xmin, of
+ * where it begins to read, for which nothing is held any more (17). */
 function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot): boolean {
   const needs = copy.catalogXmin;
   if (needs === null) return false;

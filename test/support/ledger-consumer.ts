@@ -41,11 +41,11 @@ async function readOnce(server: TestServer, slot: string, got: number[]): Promis
 export function consume(first: TestServer, slot: string): LedgerConsumer {
   const got: number[] = [];
   let server = first;
-  let ended = false;
+  const end = new AbortController();
   let turns = 0;
   let why = "";
   const work = (async () => {
-    while (!ended) {
+    while (!end.signal.aborted) {
       await readOnce(server, slot, got).then(
         () => {
           turns += 1;
@@ -74,7 +74,7 @@ export function consume(first: TestServer, slot: string): LedgerConsumer {
       }
     },
     async [Symbol.asyncDispose]() {
-      ended = true;
+      end.abort();
       await work;
     },
   };
@@ -87,16 +87,17 @@ export interface RowWriter extends AsyncDisposable {
 /** Inserts 1, 2, 3 ... into `rows`, a commit each; a number whose commit failed is not used again. */
 export function writeRows(first: TestServer): RowWriter {
   let server = first;
-  let ended = false;
+  const end = new AbortController();
+  const isMine = (mine: TestServer): boolean => !end.signal.aborted && server === mine;
   const work = (async () => {
     let number = 0;
-    while (!ended) {
+    while (!end.signal.aborted) {
       const mine = server;
       const client = new Client({ ...mine.clientConfig(), ...limits });
       client.on("error", () => undefined);
       try {
         await client.connect();
-        while (!ended && server === mine) {
+        while (isMine(mine)) {
           number += 1;
           await client.query(`INSERT INTO public.rows VALUES (${String(number)})`);
           await setTimeout(10);
@@ -113,7 +114,7 @@ export function writeRows(first: TestServer): RowWriter {
       server = next;
     },
     async [Symbol.asyncDispose]() {
-      ended = true;
+      end.abort();
       await work;
     },
   };
