@@ -82,9 +82,11 @@ function matches(name: string, pattern: string): boolean {
 }
 
 interface Case {
-  readonly primary: ReachedNode;
+  readonly primary: Pick<ReachedNode, "name" | "slots" | "timeline">;
   readonly standby: ReachedNode;
   readonly slot: Slot;
+  /** The primary is gone, and its slots are as they were last seen: what copies need in future counts no more. */
+  readonly remembered?: true;
 }
 
 export function judgeSlot(topology: Topology, each: Case): KeptSlot {
@@ -134,6 +136,10 @@ function brokenBy(slot: Slot): string | null {
   return slot.walStatus === "lost" ? "its WAL is gone" : null;
 }
 
+export function isAlive(slot: Slot): boolean {
+  return brokenBy(slot) === null;
+}
+
 function obstacleAtSource({ primary, slot }: Case): SlotObstacle | null {
   const broken = brokenBy(slot);
   if (broken !== null) {
@@ -151,9 +157,11 @@ function obstacleAtSource({ primary, slot }: Case): SlotObstacle | null {
 /** What keeps the rows that a copy needs: settings of the standby, and its slot above it. */
 function obstacleOnTheWay(
   topology: Topology,
-  { standby }: Case,
+  { standby, remembered }: Case,
   method: SlotMethod,
 ): SlotObstacle | null {
+  // The server itself invalidates a copy whose rows are gone.
+  if (remembered === true && method !== "slot-file") return null;
   const remedy = `\`remaster slot-sync --configure --standby ${standby.name}\``;
   const missing = missingSettings(topology, standby, method);
   const [first] = missing;
@@ -210,7 +218,10 @@ function obstacleOfCopy(
     };
   }
   const [has, wants] = [copy.confirmedFlushLsn ?? copy.restartLsn, slot.confirmedFlushLsn];
-  if (has !== null && wants !== null && has > wants) return unconfirmed(each, has, wants);
+  // The server never takes a copy of its own past the consumer, of whose last steps nobody knows.
+  const follows = each.remembered === true && method === "failover-slot" && !copy.temporary;
+  if (!follows && has !== null && wants !== null && has > wants)
+    return unconfirmed(each, has, wants);
   if (copy.temporary) {
     return {
       of: "copy",
@@ -245,7 +256,7 @@ function unconfirmed({ standby }: Case, has: Lsn, wants: Lsn): SlotObstacle {
   };
 }
 
-function isSameKind(copy: Slot, slot: Slot): boolean {
+export function isSameKind(copy: Slot, slot: Slot): boolean {
   return (
     copy.slotType === "logical" &&
     copy.plugin === slot.plugin &&
@@ -261,10 +272,14 @@ function kindOf({ slotType, plugin, database, twoPhase }: Slot): string {
 
 /** At each step up to the primary the physical slot holds the catalogue rows back to where the copy needs them; or nothing that
  * the copy needs can have gone, because the slot on the primary itself needs it too. */
-function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot): boolean {
+function isHeld(topology: Topology, each: Case, copy: Slot): boolean {
+  const { primary, standby, slot } = each;
   const needs = copy.catalogXmin;
   if (needs === null) return false;
+  if (each.remembered === true && majorOf(each.standby) >= 16) return true;
   if (slot.catalogXmin !== null && isAtMost(slot.catalogXmin, needs)) return true;
   const links = holdingLinks(topology, standby.name, primary.name);
-  return links !== null && linksHold(topology, links, needs);
+  // Where the server got there by decoding it holds less than its copy shows, as much as the slot on the primary needs (17, 18), and
+  // breaks the copy where that fails.
+  return links !== null && linksHold(topology, links, copy.synced === true ? null : needs);
 }
