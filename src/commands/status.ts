@@ -2,6 +2,7 @@
 
 import { checkNothingPending } from "../plan/pending.ts";
 import { tellOfPoolers } from "../plan/poolers.ts";
+import { tellOfSlotsAtRisk } from "../plan/slots-kept.ts";
 import type { Report } from "../plan/report.ts";
 import { counted } from "../topology/counted.ts";
 import type { Topology } from "../topology/topology.ts";
@@ -53,6 +54,7 @@ async function runStatus(_input: Input, context: Context): Promise<Report> {
   const findings = [
     ...topology.findings,
     ...checkNothingPending(topology, null),
+    ...tellOfSlotsAtRisk(topology),
     ...tellOfPoolers(poolers),
   ];
   const problems = findings.filter((finding) => finding.severity === "problem").length;

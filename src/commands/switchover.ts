@@ -2,7 +2,9 @@
 
 import type { Decision } from "../plan/plan.ts";
 import { withPoolers } from "../plan/poolers.ts";
+import { tellOfCopiesLeft } from "../plan/slots-kept.ts";
 import { planSwitchover } from "../plan/switchover.ts";
+import { findConsuming } from "../topology/slots-after.ts";
 import { soleLeader } from "../plan/switchover-finishing.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
@@ -22,6 +24,7 @@ export const switchover: VerbDefinition = {
   description: [
     "Hands the lead to a standby, and brings the old primary back as a standby of it. Everything that can be done before the writes stop is done before: the other standbys stream from the candidate already, its slots are there, both have written a checkpoint. Then the old primary shuts down cleanly, the candidate is seen to have its whole log, up to the shutdown checkpoint, and leads. The report tells how long writes were held up.",
     "The old primary is shut down and started again through its `control`: `control.pg_ctl`, or `control.start` and `control.stop` with a role that has pg_write_server_files and pg_execute_server_program, as a superuser has. Without, it is fenced (`remaster fence`): it stays up, takes no writes, and the report says what to run on its machine.",
+    "Logical slots go on on the new primary. Where the candidate has no copy of one that is ready (`remaster slot-sync --check`), one is made while the old primary leads, and counts once the consumer has confirmed past where it begins; from 16 on, with hot_standby_feedback and a physical slot. A consumer that is away, or a slot that cannot be kept, is named, and nothing is changed. What a consumer confirms behind the last look comes once more; nothing is left out.",
     "Poolers of the topology file are paused for the short part, hooks are run; see remaster.toml(5).",
     "Whoever finds a switchover that was cut short runs it again, or `remaster undo`, from any machine. Between shutdown and promotion nobody leads: the same verb goes on where the files of the old primary prove that the candidate lacks nothing, and undo makes the old one the primary again. Behind the promotion what is left is done, and no other node is made the primary instead.",
   ],
@@ -83,18 +86,21 @@ async function surveyPrimary(topology: Topology, context: Context, spare: readon
 /** How long a standby may take to connect anew, after a restart of its primary say, milliseconds. */
 const patienceMs = 5_000;
 
-/** Looks again for a while where a candidate that does not stream is all that speaks against it. */
+/** Looks again for a while where what speaks against it may pass: a candidate that does not stream, a consumer that holds its slot
+ * only now and then. */
 async function decidePatiently(
   first: Topology,
   context: Context,
-  decide: (topology: Topology) => Promise<Decision>,
+  decide: (topology: Topology, consuming: ReadonlySet<string>) => Promise<Decision>,
 ): Promise<Decision> {
   const until = context.now() + Math.min(patienceMs, context.remainingMs() / 2);
+  const consuming = new Set<string>();
   for (let topology = first; ; topology = await observeTopology(context)) {
-    const decision = await decide(topology);
+    for (const name of findConsuming(first, topology)) consuming.add(name);
+    const decision = await decide(topology, consuming);
     const waits =
       decision.kind === "refused" &&
-      decision.findings.every(({ code }) => code === "not-streaming");
+      decision.findings.every(({ code }) => code === "not-streaming" || code === "consumer-away");
     if (!waits || context.now() >= until || context.signal.aborted) return decision;
     await context.pause(100);
   }
@@ -115,9 +121,11 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
   const change = {
     verb: "switchover",
     decide: (first: Topology) =>
-      decidePatiently(first, context, async (topology) => {
+      decidePatiently(first, context, async (topology, consuming) => {
         const survey = await surveyPrimary(topology, context, spare);
-        const decision = planSwitchover(topology, { to, fit, accepted, spare, survey });
+        const decision = planSwitchover(topology, {
+          ...{ to, fit, accepted, spare, survey, consuming },
+        });
         const held = withPoolers(decision, topology, await context.observePoolers());
         return addHooks(held, topology, context);
       }),
@@ -129,6 +137,7 @@ async function runSwitchover(input: Input, context: Context): Promise<Report> {
     word: (topology: Topology) => soleLeader(topology)?.name ?? null,
     question: () => "hand the lead over? the promotion cannot be taken back",
   };
-  const report = await runChange(change, context);
+  const ran = await runChange(change, context);
+  const report = { ...ran, findings: [...ran.findings, ...tellOfCopiesLeft(ran)] };
   return heldAgainstPoolers(heldAgainst(report, context), context);
 }

@@ -26,7 +26,7 @@ import { filesToSetAside } from "../wal/torn-tail.ts";
 import { mustFinish } from "./acting.ts";
 import { controlOf, forgetDemotion, untilStopped } from "./demotion.ts";
 import { examineFormer } from "./former.ts";
-import { dropFormerSlots } from "./former-slots.ts";
+import { dropFormerSlots, dropUselessCopies } from "./former-slots.ts";
 import { limitWorld } from "./limits.ts";
 import type { Memory } from "./memory.ts";
 import { NotDone, type Performer, Unfinished } from "./performer.ts";
@@ -248,6 +248,7 @@ export function createRejoinPerformer(
         ),
       );
       await forgetDemotion(session);
+      await dropUselessCopies(node, to, world);
     },
   };
 }

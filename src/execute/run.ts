@@ -236,7 +236,7 @@ function failureFindings(steps: readonly StepResult[]): Finding[] {
 
 /** What is done and over: nothing stays that would have to be taken back. */
 function leavesNothing({ step }: StepResult): boolean {
-  return ["checkpoint", "resume", "hook"].includes(step.verb);
+  return ["checkpoint", "slot-sync", "resume", "hook"].includes(step.verb);
 }
 
 function failureFinding({ step, required, unknown, detail }: StepResult): Finding {

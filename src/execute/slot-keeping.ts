@@ -10,6 +10,7 @@ import { keepFailoverSlots } from "./failover-slots.ts";
 import { type Holding, NotDone, type Performer } from "./performer.ts";
 import { keepSlotFiles } from "./slot-files.ts";
 import type { SlotKeeper } from "./slot-keeper.ts";
+import { noteFailures, readyWorld, untilReady } from "./slots-ready.ts";
 import { keepStandbySlots } from "./standby-slots.ts";
 import type { World } from "./world.ts";
 
@@ -47,13 +48,13 @@ function outcome(kept: readonly KeptSlot[]): Holding {
 }
 
 export function createSlotSyncPerformer(): Performer<SlotSyncStep> {
-  const done = new Set<string>();
+  const done = new Set<SlotSyncStep>();
   return {
     pollMs: 20,
 
     async holds(step, world) {
       const { kept, left } = await look(step, world);
-      if ((kept.every(isLevel) && left.length === 0) || done.has(step.node)) return outcome(kept);
+      if ((kept.every(isLevel) && left.length === 0) || done.has(step)) return outcome(kept);
       return { holds: false, why: `copies on ${step.node} are not level` };
     },
 
@@ -64,6 +65,7 @@ export function createSlotSyncPerformer(): Performer<SlotSyncStep> {
       if (first === undefined && left.length === 0) {
         throw new NotDone("none of these slots is on the primary any more");
       }
+      const failures = new Map<string, string>();
       const works = (Object.keys(keepers) as SlotMethod[]).map(async (method) => {
         const slots = kept.filter((each) => each.method === method && !isLevel(each));
         if (first === undefined || slots.length === 0) return;
@@ -73,17 +75,16 @@ export function createSlotSyncPerformer(): Performer<SlotSyncStep> {
           slots,
           allowRestart: step.allowRestart === true,
         };
-        for (const [slot, why] of await keepers[method](task, world)) {
-          world.note({
-            code: "slot-not-synced",
-            severity: "warning",
-            node: step.node,
-            message: `slot ${slot} could not be brought level on ${step.node}: ${why}`,
-          });
-        }
+        const limited = step.ready === undefined ? world : readyWorld(world);
+        for (const [slot, why] of await keepers[method](task, limited)) failures.set(slot, why);
       });
       await Promise.all(works);
-      done.add(step.node);
+      if (step.ready === undefined) noteFailures(step.node, failures, world);
+      else {
+        const lookAgain = async () => (await look(step, world)).kept;
+        await untilReady(step, { before: kept, failures, look: lookAgain }, world);
+      }
+      done.add(step);
     },
   };
 }

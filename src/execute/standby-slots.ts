@@ -75,7 +75,8 @@ function sceneOf(task: KeepTask, world: World): Scene {
   const primary = reachedNode(topology, task.primary);
   if (standby === null || primary === null) throw new NotDone("a node was lost meanwhile");
   const links = holdingLinks(topology, task.standby, task.primary) ?? [];
-  const remainingMs = () => world.remainingMs() - reserveMs;
+  const reserve = Math.min(reserveMs, world.remainingMs() / 2);
+  const remainingMs = () => world.remainingMs() - reserve;
   return { task, world, topology, standby, primary, links, remainingMs };
 }
 

@@ -18,6 +18,7 @@ import {
 } from "./checks.ts";
 import { tellOfDurabilityBefore } from "./durability-kept.ts";
 import { reachedNode, reachedNodes, standbysOf } from "../topology/structure.ts";
+import { countKept, foreseeSlots, rememberSlots } from "../topology/slots-after.ts";
 import { foreseeTorn } from "../topology/torn.ts";
 import { checkNothingPending, pendingPromotions, toldOf } from "./pending.ts";
 import { finishFailover, leftBehind } from "./finishing.ts";
@@ -40,6 +41,8 @@ import {
   type Pairing,
   tellOfFit,
 } from "./settings-fit.ts";
+import { tellOfSlotsAfter } from "./slots-after.ts";
+import { tellOfSynchronizedSlots } from "./synchronized-slots.ts";
 import {
   findingsOn,
   findMovable,
@@ -141,7 +144,11 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
   const to = request.to ?? pending ?? null;
   const decided = refuseOn(checkNothingPending(topology, to));
   if (decided !== null) return decided;
-  const ranking = rankFor(topology, to, request);
+  const { ahead } = rankFor(topology, to, request);
+  const farthest = ahead === null ? null : reachedNode(topology, ahead);
+  const slots = rememberSlots(topology, request.lastSeen, farthest);
+  const slotsKept = countKept(topology, (node) => foreseeSlots(topology, slots, node));
+  const ranking = rankFor(topology, to, { ...request, slotsKept });
   const refusal = refuseOn([
     ...checkPrimaryGone(topology),
     ...checkNobodyReceives(topology, request),
@@ -206,6 +213,8 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
       ...unmoved,
       ...findingsOn(topology, moves),
       ...tellOfFit(pairing, fit),
+      ...tellOfSlotsAfter(topology, slots, { candidate, end: farthest?.received?.lsn ?? null }),
+      ...tellOfSynchronizedSlots(candidate, { below: directlyBelow(moves, name), former: null }),
       ...tellOfDurabilityBefore(topology, request.lastSeen, candidate),
       ...leftBehind(
         topology,
@@ -218,15 +227,14 @@ export function planFailover(topology: Topology, request: FailoverRequest): Deci
 
 const nothingAccepted: FitAcceptance = { strandedStandbys: false, blockedCommits: false };
 
+function directlyBelow(moves: readonly Move[], leader: string): readonly ReachedNode[] {
+  return moves.filter(({ to }) => to === leader).map(({ node }) => node);
+}
+
 /** The candidate with those that would stream from it, and those below them. */
 function pairingOf(leader: ReachedNode, moves: readonly Move[]): Pairing {
-  const isDirect = ({ to }: Move): boolean => to === leader.name;
-  const nodesOf = (some: readonly Move[]): readonly ReachedNode[] => some.map(({ node }) => node);
-  return {
-    leader,
-    standbys: nodesOf(moves.filter(isDirect)),
-    below: nodesOf(moves.filter((move) => !isDirect(move))),
-  };
+  const below = moves.filter(({ to }) => to !== leader.name).map(({ node }) => node);
+  return { leader, standbys: directlyBelow(moves, leader.name), below };
 }
 
 function composeStages(

@@ -1,7 +1,7 @@
 // What a failover gives up for certain: WAL that a node within reach has, and that nobody can bring to any standby that may
 // lead, because it was recycled or its node takes no WAL senders. Only where the operator accepts that loss.
 
-import { rankCandidates, type Ranking } from "../topology/candidates.ts";
+import { rankCandidates, type Ranking, type SlotsKept } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
 import { findReference } from "../topology/lines.ts";
 import type { ReachedNode } from "../topology/node.ts";
@@ -15,9 +15,13 @@ import { problem } from "./request.ts";
 export function rankFor(
   topology: Topology,
   to: string | null,
-  request: { readonly acceptDataLoss: boolean },
+  request: { readonly acceptDataLoss: boolean; readonly slotsKept?: SlotsKept },
 ): Ranking {
-  const chosen = to === null ? {} : { to };
+  const { slotsKept } = request;
+  const chosen = {
+    ...(to === null ? {} : { to }),
+    ...(slotsKept === undefined ? {} : { slotsKept }),
+  };
   const ranking = rankCandidates(topology, chosen);
   if (ranking.candidate !== null || !request.acceptDataLoss) return ranking;
   return rankCandidates(topology, { ...chosen, acceptLoss: true });

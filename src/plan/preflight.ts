@@ -1,17 +1,15 @@
-// What a switchover looks at before it begins, beside what every promotion asks: whether the candidate is close, whether a
-// logical consumer would lose its place, who is at work on the primary. A logical slot is kept where the candidate has a copy
-// of it that the server itself keeps level (failover slots, 17 and later); any other is none, however alike it looks.
+// What a switchover looks at before it begins, beside what every promotion asks: whether the candidate is close, who is at work
+// on the primary, whether the next one's list of synchronous standbys fits. What becomes of logical slots is slots-kept.ts.
 
 import type { Finding } from "../topology/finding.ts";
 import { counted } from "../topology/counted.ts";
 import { parseSynchronousStandbyNames } from "../topology/durability.ts";
-import type { ReachedNode, Slot } from "../topology/node.ts";
+import type { ReachedNode } from "../topology/node.ts";
 import { receiverNameOf } from "../topology/senders.ts";
 import { settingText } from "../topology/settings.ts";
 import { reachedNodes } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
-import { formatLsn } from "../wal/lsn.ts";
 import { ageText } from "./age.ts";
 import { mayCheckpoint } from "./checks.ts";
 import { problem } from "./request.ts";
@@ -44,48 +42,6 @@ export function checkClose({ old, next }: Hands, { longPause }: Accepted): Findi
       hint: "wait until it has caught up, or --accept-long-pause",
     }),
   ];
-}
-
-/** Slots whose consumers would not find their place on the candidate. */
-function lostSlots({ old, next }: Hands): readonly Slot[] {
-  const logical = old.slots.filter(
-    ({ slotType, temporary }) => slotType === "logical" && !temporary,
-  );
-  return logical.filter((slot) => !isKept(slot, next));
-}
-
-function isKept({ slotName, confirmedFlushLsn }: Slot, next: ReachedNode): boolean {
-  const copy = next.slots.find((each) => each.slotName === slotName);
-  if (copy?.synced !== true || copy.temporary || copy.invalidationReason !== null) return false;
-  // A copy that is ahead of its consumer would leave out what is between them.
-  const [has, wants] = [copy.confirmedFlushLsn, confirmedFlushLsn];
-  return has !== null && wants !== null && has <= wants;
-}
-
-export function checkSlotsKept(hands: Hands, { slotLoss }: Accepted): Finding[] {
-  if (slotLoss) return [];
-  return lostSlots(hands).map((slot) =>
-    problem("slot-would-be-lost", hands.old.name, {
-      message: `${nameOf(slot)} on ${hands.old.name} has no copy on ${hands.next.name} that is ready: its consumer would lose its place`,
-      hint: "--accept-slot-loss to go on without it",
-    }),
-  );
-}
-
-function nameOf({ slotName, plugin, database }: Slot): string {
-  return `logical slot ${slotName} (${plugin ?? "unknown plugin"} in ${database ?? "an unknown database"})`;
-}
-
-/** What is given up stands in the plan, with the place that is lost. */
-export function tellOfLostSlots(hands: Hands): Finding[] {
-  const { old } = hands;
-  return lostSlots(hands).map((slot) => ({
-    code: "slot-would-be-lost",
-    severity: "warning",
-    node: old.name,
-    message: `${nameOf(slot)} stays behind on ${old.name}, confirmed up to ${slot.confirmedFlushLsn === null ? "an unknown LSN" : formatLsn(slot.confirmedFlushLsn)}`,
-    hint: `drop it there once its consumer has a new one: it holds WAL`,
-  }));
 }
 
 /** A shutdown writes what is dirty before it writes its last record. A promotion writes it behind its back (13 to 18). */

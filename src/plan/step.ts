@@ -97,6 +97,9 @@ export interface SlotSyncStep {
   readonly slots: readonly string[];
   /** The standby may be stopped and started, where a copy cannot come to be without (13 to 15). */
   readonly allowRestart?: true;
+  /** Waits until the copies are ready. `all`: done only once each one is, else those that it made are taken away again;
+   * `each`: those alone that do not get there. A copy that begins ahead of its consumer must not be there when it leads. */
+  readonly ready?: "all" | "each";
 }
 
 /** Set what copies of logical slots need: on a standby the first three, on a primary the last. */

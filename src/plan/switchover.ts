@@ -4,9 +4,11 @@
 
 import { rankCandidates } from "../topology/candidates.ts";
 import type { Finding } from "../topology/finding.ts";
+import { findKeptSlots } from "../topology/kept-slots.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import { reachedNode } from "../topology/structure.ts";
 import { physicalSlotName } from "../topology/slot-name.ts";
+import { countKept } from "../topology/slots-after.ts";
 import { type Topology, upstreamChain } from "../topology/topology.ts";
 import { settingText } from "../topology/settings.ts";
 import type { WriterSurvey } from "../topology/writers.ts";
@@ -21,18 +23,26 @@ import type { Decision, Stage } from "./plan.ts";
 import {
   type Accepted,
   checkClose,
-  checkSlotsKept,
   tellOfCheckpoints,
-  tellOfLostSlots,
   tellOfSessions,
   tellOfSynchronousNames,
 } from "./preflight.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkFit, type FitAcceptance, tellOfFit } from "./settings-fit.ts";
+import {
+  checkSlotsKept,
+  foreseeHandOver,
+  makeLevelStage,
+  makeReadyStage,
+  type SlotOutlook,
+  tellOfHeldConsumers,
+  tellOfSlots,
+} from "./slots-kept.ts";
 import type { Step } from "./step.ts";
 import { finishSwitchover, staleSlotStage } from "./switchover-finishing.ts";
 import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
+import { tellOfSynchronizedSlots } from "./synchronized-slots.ts";
 
 export interface SwitchoverRequest {
   /** Null: the best candidate. */
@@ -43,6 +53,8 @@ export interface SwitchoverRequest {
   readonly spare: readonly string[];
   /** Who is at work on the primary; null where none was there to be asked. */
   readonly survey: WriterSurvey | null;
+  /** Logical slots whose consumers were seen to go on; who holds its slot is seen anyway. */
+  readonly consuming?: ReadonlySet<string>;
 }
 
 function checkPrimaries(topology: Topology): Finding[] {
@@ -70,7 +82,9 @@ function checkCandidate(node: ReachedNode): Finding[] {
 
 function findCandidate(topology: Topology, to: string | null): string | null {
   if (to !== null) return to;
-  return rankCandidates(topology).candidate;
+  const all = findKeptSlots(topology);
+  const keptOn = ({ name }: ReachedNode) => all.filter(({ node }) => node === name);
+  return rankCandidates(topology, { slotsKept: countKept(topology, keptOn) }).candidate;
 }
 
 function nobodyMayLead(): Decision {
@@ -95,6 +109,8 @@ interface HandOver {
   readonly leaving: readonly ReachedNode[];
   /** Null with control of the old primary, which is shut down; else it is fenced, and goes on as it is. */
   readonly fence: { readonly spare: readonly string[]; readonly survey: WriterSurvey } | null;
+  readonly slots: SlotOutlook;
+  readonly accepted: Accepted;
 }
 
 function one(topology: Topology, reason: string, step: Step): readonly Stage[] {
@@ -103,7 +119,8 @@ function one(topology: Topology, reason: string, step: Step): readonly Stage[] {
 
 /** Done while the old primary leads. */
 function preparing(topology: Topology, hand: HandOver): readonly Stage[] {
-  const { old, next, moves, above } = hand;
+  const { old, next, moves, above, slots } = hand;
+  const { slotLoss } = hand.accepted;
   const straight = { verb: "repoint", node: next.name, to: old.name, until: "follow" } as const;
   return [
     ...(above === null
@@ -113,6 +130,7 @@ function preparing(topology: Topology, hand: HandOver): readonly Stage[] {
           `have ${next.name} stream from ${old.name} itself, and not through others`,
           straight,
         )),
+    ...makeReadyStage(topology, slots, { node: next.name, slotLoss }),
     ...repointStages(topology, moves, {
       until: "stream",
       reason: (to) => `have them stream from ${to} while ${old.name} leads`,
@@ -125,6 +143,7 @@ function preparing(topology: Topology, hand: HandOver): readonly Stage[] {
           planned(topology, { verb: "checkpoint", node }, { required: true }),
         ),
     ),
+    ...makeLevelStage(topology, slots, next.name),
   ];
 }
 
@@ -187,10 +206,12 @@ function passedSlots(topology: Topology, { old, next, above }: HandOver): readon
 }
 
 /** It leads no more, and nothing here can make it a standby. */
-function tellOfFenced({ old, next, fence }: HandOver): Finding[] {
+function tellOfFenced({ old, next, fence, slots }: HandOver): Finding[] {
   if (fence === null) return [];
   const { name } = old;
+  const held = slots.kept.concat(slots.coming).filter(({ slot }) => slot.active);
   return [
+    ...tellOfHeldConsumers(held, { from: name, to: next.name }),
     {
       code: "fenced",
       severity: "warning",
@@ -222,6 +243,7 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
   const { survey, spare, accepted, fit } = request;
   const fence = old.canBeDemoted === true || survey === null ? null : { spare, survey };
   const hands = { old, next: observed };
+  const slots = foreseeHandOver(topology, hands, request.consuming ?? new Set());
   const refusal =
     refuseOn([
       ...(fence === null
@@ -234,13 +256,15 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
         : checkFence(old, fence.survey)),
       ...checkCandidate(observed),
       ...checkClose(hands, accepted),
-      ...checkSlotsKept(hands, accepted),
+      ...checkSlotsKept(slots, accepted),
       ...(fit.blockedCommits ? [] : checkCommitsGoOn(topology, direct)),
     ]) ?? refuseOn(checkFit(pairing, fit));
   if (refusal !== null) return refusal;
   const above = upstreamChain(topology, next)[0] ?? null;
   const through = above === old.name ? null : above;
-  const hand = { ...hands, moves, above: through, leaving: [observed, ...direct], fence };
+  const leaving = [observed, ...direct];
+  const hand = { ...hands, moves, above: through, leaving, fence, slots, accepted };
+  const below = fence === null ? [...direct, old] : direct;
   return decidePlan("switchover", topology, {
     stages: [
       ...preparing(topology, hand),
@@ -259,7 +283,8 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
       ...tellOfFenced(hand),
       ...(fence === null ? tellOfShutdown(topology, old, accepted) : []),
       ...tellOfCheckpoints(hands),
-      ...tellOfLostSlots(hands),
+      ...tellOfSlots(slots),
+      ...tellOfSynchronizedSlots(observed, { below, former: old }),
       ...(survey === null ? [] : [...tellOfSessions(survey), ...tellOfPrepared(survey)]),
       ...tellOfSynchronousNames(topology, observed),
       ...tellOfDurability(old, observed),

@@ -6,6 +6,7 @@
 
 import { type Comparison, compareHeld, type Position, type Relation } from "../wal/position.ts";
 import { type Case, findSource, objectionsTo } from "./eligibility.ts";
+import { counted } from "./counted.ts";
 import { hidesWal } from "./hidden.ts";
 import { findReference, type Reference } from "./lines.ts";
 import type { Observation, ReachedNode } from "./node.ts";
@@ -45,6 +46,9 @@ export interface Ranking {
   readonly ranking: readonly RankedNode[];
 }
 
+/** How many logical slots a standby would keep, by its name. */
+export type SlotsKept = ReadonlyMap<string, { readonly ready: number; readonly of: number }>;
+
 export interface RankingOptions {
   /** The operator's choice of candidate. Where standbys diverged, its line of ancestry is the reference. */
   readonly to?: string;
@@ -52,6 +56,8 @@ export interface RankingOptions {
   readonly cancelQueries?: boolean;
   /** What nobody can bring to a node does not keep it from leading; then who lacks least goes first, whatever its priority. */
   readonly acceptLoss?: boolean;
+  /** Between standbys that are equal in all else, the one that keeps more logical slots. */
+  readonly slotsKept?: SlotsKept;
 }
 
 /** How a node stands, and to whom. */
@@ -80,13 +86,10 @@ interface Frame {
 
 const incomparable: Comparison = { relation: "unknown", bytes: null, switchpoint: null };
 
-/**
- * Everyone ranked, best first, and who would lead. Works while the primary is dead, and is deterministic.
- *
+/** Everyone ranked, best first, and who would lead. Works while the primary is dead, and is deterministic.
  * The reference is the standby that received most on the cluster's line: the primary's line while one, and only one, answers, else
  * the line of `to`, else what the evidence says (lines.ts). When standbys diverged and the evidence leaves it open,
- * nobody is eligible until the operator names one.
- */
+ * nobody is eligible until the operator names one. */
 export function rankCandidates(structure: Structure, options: RankingOptions = {}): Ranking {
   const frame = findFrame(structure, options);
   const standings = [...structure.nodes.values()]
@@ -195,6 +198,7 @@ function remarksOn(
     ...remarkOnPrimary(observation, frame),
     ...(hidesWal(observation) ? ["may hold more than it shows since its start"] : []),
     ...(observation.priority === 0 ? [] : [`priority ${observation.priority}`]),
+    ...remarkOnSlots(observation, frame),
   ];
 }
 
@@ -236,14 +240,21 @@ function remarkOnPrimary(node: ReachedNode, { primary, structure }: Frame): read
   }
 }
 
+function remarkOnSlots({ name }: ReachedNode, { options }: Frame): readonly string[] {
+  const kept = options.slotsKept?.get(name);
+  return kept === undefined ? [] : [`keeps ${kept.ready} of ${counted(kept.of, "logical slot")}`];
+}
+
 function compareStandings(a: Standing, b: Standing, options: RankingOptions): number {
+  const keptBy = ({ ranked }: Standing) => options.slotsKept?.get(ranked.node)?.ready ?? 0;
   return (
     groupOf(a) - groupOf(b) ||
     Number(b.ranked.node === options.to) - Number(a.ranked.node === options.to) ||
     (options.acceptLoss === true ? compareDistance(distanceOf(a), distanceOf(b)) : 0) ||
     (groupOf(a) === 0 ? b.observation.priority - a.observation.priority : 0) ||
     placeOf(a) - placeOf(b) ||
-    compareDistance(distanceOf(a), distanceOf(b))
+    compareDistance(distanceOf(a), distanceOf(b)) ||
+    keptBy(b) - keptBy(a)
   );
 }
 

@@ -87,9 +87,11 @@ function matches(name: string, pattern: string): boolean {
 }
 
 interface Case {
-  readonly primary: ReachedNode;
+  readonly primary: Pick<ReachedNode, "name" | "slots" | "timeline">;
   readonly standby: ReachedNode;
   readonly slot: Slot;
+  /** The primary is gone, and its slots are as they were last seen: what copies need in future counts no more. */
+  readonly remembered?: true;
 }
 
 export function judgeSlot(topology: Topology, each: Case): KeptSlot {
@@ -156,6 +158,10 @@ function brokenBy(slot: Slot): string | null {
   return slot.walStatus === "lost" ? "its WAL is gone" : null;
 }
 
+export function isAlive(slot: Slot): boolean {
+  return brokenBy(slot) === null;
+}
+
 function obstacleAtSource({ primary, slot }: Case): SlotObstacle | null {
   const broken = brokenBy(slot);
   if (broken !== null) {
@@ -173,9 +179,11 @@ function obstacleAtSource({ primary, slot }: Case): SlotObstacle | null {
 /** What keeps the rows that a copy needs: settings of the standby, and its slot above it. */
 function obstacleOnTheWay(
   topology: Topology,
-  { standby }: Case,
+  { standby, remembered }: Case,
   method: SlotMethod,
 ): SlotObstacle | null {
+  // The server itself invalidates a copy whose rows are gone.
+  if (remembered === true && method !== "slot-file") return null;
   const remedy = `\`remaster slot-sync --configure --standby ${standby.name}\``;
   const missing = missingSettings(topology, standby, method);
   const [first] = missing;
@@ -220,7 +228,10 @@ function obstacleOfCopy(
     };
   }
   const [has, wants] = [copy.confirmedFlushLsn ?? copy.restartLsn, slot.confirmedFlushLsn];
-  if (has !== null && wants !== null && has > wants) return unconfirmed(each, has, wants);
+  // The server never takes a copy of its own past the consumer, of whose last steps nobody knows.
+  const follows = each.remembered === true && method === "failover-slot" && !copy.temporary;
+  if (!follows && has !== null && wants !== null && has > wants)
+    return unconfirmed(each, has, wants);
   if (has !== null && standby.received !== null && has > standby.received.lsn) {
     const reason = `its copy on ${name} begins at ${formatLsn(has)}, which ${name} has not received: what is written there after a failover would be left out`;
     return { of: "copy", reason, remedy: `${name} must receive it first` };
@@ -263,7 +274,7 @@ function unconfirmed({ standby }: Case, has: Lsn, wants: Lsn): SlotObstacle {
   };
 }
 
-function isSameKind(copy: Slot, slot: Slot): boolean {
+export function isSameKind(copy: Slot, slot: Slot): boolean {
   return (
     copy.slotType === "logical" &&
     copy.plugin === slot.plugin &&
@@ -281,11 +292,13 @@ function kindOf({ slotType, plugin, database, twoPhase }: Slot): string {
  * the copy needs can have gone, because the slot on the primary itself needs it too. A copy that the server keeps needs no more
  * than its original did when it was synced, which is what the standby has held for it; it may show an older catalog_xmin, of
  * where it begins to read, for which nothing is held any more (17). */
-function isHeld(topology: Topology, { primary, standby, slot }: Case, copy: Slot): boolean {
+function isHeld(topology: Topology, each: Case, copy: Slot): boolean {
+  const { primary, standby, slot } = each;
   const needs = copy.catalogXmin;
   if (needs === null) return false;
   const method = slotMethod(topology, standby, slot);
   if (method === "slot-file") return isHeldForFile({ primary, standby }, needs);
+  if (each.remembered === true) return true;
   if (slot.catalogXmin !== null && isAtMost(slot.catalogXmin, needs)) return true;
   const enough = method === "failover-slot" ? (slot.catalogXmin ?? needs) : needs;
   const links = holdingLinks(topology, standby.name, primary.name);

@@ -1,10 +1,11 @@
 // What was seen of a cluster, as the text of a file and back. A text that is none of ours, or of another format, is as
 // good as no file: whoever needs the knowledge does without and says so.
 
-import { formatLsn, parseLsn } from "../wal/lsn.ts";
+import { formatLsn, type Lsn, parseLsn } from "../wal/lsn.ts";
 import { formatPosition, parsePosition, type Position } from "../wal/position.ts";
 import type { TimelineHistory } from "../wal/timeline.ts";
 import type { SeenSender } from "./durability-proof.ts";
+import type { Slot } from "./node.ts";
 import type { LastSeen, SeenNode, SeenPrimary } from "./last-seen.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -23,9 +24,10 @@ export function formatLastSeen(seen: LastSeen): string {
 }
 
 function primaryJson(primary: SeenPrimary): Json {
-  const { history, since } = primary;
+  const { history, since, slots, ...rest } = primary;
   return {
-    ...primary,
+    ...rest,
+    ...(slots === undefined ? {} : { slots: slots.map(slotJson) }),
     observedAt: timeText(primary.observedAt),
     position: formatPosition(primary.position),
     since: { observedAt: timeText(since.observedAt), position: formatPosition(since.position) },
@@ -33,6 +35,15 @@ function primaryJson(primary: SeenPrimary): Json {
       history === null
         ? null
         : history.ancestors.map(({ timeline, end }) => ({ timeline, end: formatLsn(end) })),
+  };
+}
+
+function slotJson(slot: Slot): Json {
+  const { restartLsn, confirmedFlushLsn } = slot;
+  return {
+    ...slot,
+    restartLsn: restartLsn === null ? null : formatLsn(restartLsn),
+    confirmedFlushLsn: confirmedFlushLsn === null ? null : formatLsn(confirmedFlushLsn),
   };
 }
 
@@ -80,15 +91,14 @@ function readPrimary(value: unknown): SeenPrimary {
     senders: orNull(json["senders"], (senders) => list(senders).map(readSender)),
     otherConfirmers: list(json["otherConfirmers"]).map(string),
     absent: list(json["absent"]).map(string),
+    ...(json["slots"] === undefined ? {} : { slots: list(json["slots"]).map(readSlot) }),
   };
 }
 
 function readHistory({ timeline }: Position, value: unknown): TimelineHistory {
   const ancestors = list(value).map((entry) => {
     const json = object(entry);
-    const end = parseLsn(string(json["end"]));
-    if (end === null) throw new NotOurs();
-    return { timeline: number(json["timeline"]), end };
+    return { timeline: number(json["timeline"]), end: lsn(json["end"]) };
   });
   return { timeline, ancestors };
 }
@@ -99,6 +109,27 @@ function readSender(value: unknown): SeenSender {
     applicationName: string(json["applicationName"]),
     syncState: string(json["syncState"]),
     node: orNull(json["node"], string),
+  };
+}
+
+function readSlot(value: unknown): Slot {
+  const json = object(value);
+  return {
+    slotName: string(json["slotName"]),
+    slotType: json["slotType"] === "logical" ? "logical" : "physical",
+    plugin: orNull(json["plugin"], string),
+    database: orNull(json["database"], string),
+    temporary: boolean(json["temporary"]),
+    active: boolean(json["active"]),
+    restartLsn: orNull(json["restartLsn"], lsn),
+    confirmedFlushLsn: orNull(json["confirmedFlushLsn"], lsn),
+    walStatus: orNull(json["walStatus"], string),
+    failover: orNull(json["failover"], boolean),
+    synced: orNull(json["synced"], boolean),
+    invalidationReason: orNull(json["invalidationReason"], string),
+    twoPhase: orNull(json["twoPhase"], boolean),
+    conflicting: orNull(json["conflicting"], boolean),
+    catalogXmin: orNull(json["catalogXmin"], number),
   };
 }
 
@@ -125,6 +156,17 @@ function list(value: unknown): readonly unknown[] {
 function string(value: unknown): string {
   if (typeof value !== "string") throw new NotOurs();
   return value;
+}
+
+function boolean(value: unknown): boolean {
+  if (typeof value !== "boolean") throw new NotOurs();
+  return value;
+}
+
+function lsn(value: unknown): Lsn {
+  const parsed = parseLsn(string(value));
+  if (parsed === null) throw new NotOurs();
+  return parsed;
 }
 
 function number(value: unknown): number {

@@ -5,7 +5,7 @@
 import { compareHeld, comparePositions, type Position } from "../wal/position.ts";
 import type { TimelineHistories, TimelineHistory } from "../wal/timeline.ts";
 import type { SeenSender, SynchronousSetting } from "./durability-proof.ts";
-import type { Observation, ReachedNode, SettingName } from "./node.ts";
+import type { Observation, ReachedNode, SettingName, Slot } from "./node.ts";
 import { provenSender, receiverNameOf } from "./senders.ts";
 import { isOurs, reachedNode, solePrimary, standbysOf, type Structure } from "./structure.ts";
 
@@ -19,6 +19,8 @@ export interface SeenPrimary extends SynchronousSetting {
   readonly since: { readonly observedAt: number; readonly position: Position };
   /** Nodes that were down then, and that nobody who could be seen was streaming to. */
   readonly absent: readonly string[];
+  /** Its slots but for temporary ones; absent where they were not kept yet. */
+  readonly slots?: readonly Slot[];
 }
 
 export interface SeenNode {
@@ -96,6 +98,7 @@ function seePrimary(node: ReachedNode, look: Structure): SeenPrimary | null {
     senders: seesSenders(node) ? seeSenders(node, look) : null,
     otherConfirmers: node.otherConfirmers ?? [],
     absent: findAbsent(look),
+    slots: node.slots.filter(({ temporary }) => !temporary),
   };
 }
 

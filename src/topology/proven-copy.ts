@@ -34,21 +34,21 @@ export function holdingLinks(
   return links.some(({ slotName }) => slotName === "") ? null : links;
 }
 
-/** Whether the slot of each link holds the catalogue rows back to that transaction. */
+/** Whether the slot of each link holds the catalogue rows back to that transaction; null: to whichever. */
 export function linksHold(
   topology: Topology,
   links: readonly HoldingLink[],
-  needs: number,
+  needs: number | null,
 ): boolean {
   return links.every(({ above, slotName }) => {
     const slots = reachedNode(topology, above)?.slots ?? [];
     const held = slots.find((slot) => slot.slotName === slotName)?.catalogXmin ?? null;
-    return held !== null && isAtMost(held, needs);
+    return held !== null && (needs === null || isAtMost(held, needs));
   });
 }
 
 interface Place {
-  readonly primary: ReachedNode;
+  readonly primary: Pick<ReachedNode, "timeline">;
   readonly standby: ReachedNode;
 }
 

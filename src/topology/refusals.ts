@@ -35,6 +35,16 @@ export const refusalCatalogue = {
   "needs-major": "The verb needs a later major version of PostgreSQL than the node runs.",
   "mark-in-the-way":
     "The node bears a mark of an operation that is not over, so that its upstream is not settled; its settings are left alone until it is.",
+  "consumer-away":
+    "A logical slot has no copy on the standby that is to lead, and nobody reads from it. A copy can be made, but it begins where the log is then, and counts only once the consumer has confirmed past that place: before, it would leave out what is between them.",
+  "slot-kept":
+    "Logical slots go on on the node that is to lead: their consumers find their place there. What they confirmed after the copies were brought level for the last time comes once more.",
+  "consumer-ahead":
+    "A logical consumer had confirmed more than the node that takes over has received, so it has seen changes that are on no node any more.",
+  "consumers-on-fenced":
+    "A primary that nobody can stop is fenced and goes on, and so do the consumers of its logical slots. The server writes checkpoints by itself, which carry no changes; a consumer that takes the position behind one for its own would ask the new primary to begin there, and get nothing of what was written before.",
+  "synchronized-slots-unfit":
+    "synchronized_standby_slots of the node that is to lead does not fit its standbys: it names a slot that is not there, and then consumers of failover slots get nothing, or it is empty though the primary before it had it.",
   "slot-not-synced":
     "A copy of a logical slot could not be made or brought level on a standby. The message says why; the other slots were seen to all the same.",
   "shutdown-held-up":

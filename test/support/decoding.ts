@@ -66,6 +66,8 @@ export async function writeOn(
       await setTimeout(50);
     }
   })();
+  // Told by the writer, where the server ends both.
+  vacuuming.catch(() => undefined);
   let n = first;
   try {
     for (; !stop.aborted; n += 1) {

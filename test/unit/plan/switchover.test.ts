@@ -389,24 +389,6 @@ describe("what a switchover would cost", () => {
     ).toEqual([expect.stringContaining("the oldest 90 s old (pid 42 of bi in dw)")]);
   });
 
-  test("logical slots are kept by a ready copy alone", () => {
-    const logical = { slotType: "logical", plugin: "pgoutput", database: "shop" } as const;
-    const confirmed = (text: bigint) => ({ ...logical, confirmedFlushLsn: lsn(text) });
-    const old = primary({ slots: [slot("sub", confirmed(0x4000000n))] });
-    const copied = (changes: Partial<Slot>) =>
-      decide([
-        old,
-        standby("n2", {
-          slots: [slot("sub", { ...confirmed(0x3ff0000n), synced: true, ...changes })],
-        }),
-      ]).kind;
-    expect(copied({})).toBe("plan");
-    expect(copied({ synced: false })).toBe("refused");
-    expect(copied({ temporary: true })).toBe("refused");
-    expect(copied({ invalidationReason: "wal_removed" })).toBe("refused");
-    expect(copied(confirmed(0x4000008n))).toBe("refused");
-  });
-
   test("synchronous standbys that would be taken from a living primary", () => {
     const rows = [sender("n2", { syncState: "sync" }), sender("n3", { syncState: "sync" })];
     const settings = { synchronous_standby_names: setting("2 (n2, n3)") };

@@ -12,6 +12,7 @@ import {
   reached,
   sender,
   setting,
+  slot,
   systemIdentifier,
   unreached,
 } from "./build.ts";
@@ -157,7 +158,20 @@ describe("the text that is kept", () => {
       history: history(2, "1 0/5000200"),
       otherConfirmers: ["sub"],
       to: ["n3"],
+      slots: [
+        slot("n3", { catalogXmin: 700 }),
+        slot("sub", {
+          slotType: "logical",
+          plugin: "pgoutput",
+          confirmedFlushLsn: at("0/5000200"),
+        }),
+        slot("passing", { temporary: true }),
+      ],
     });
+    expect(primaryOf(look(null, [promoted])).slots?.map(({ slotName }) => slotName)).toEqual([
+      "n3",
+      "sub",
+    ]);
     const nodes = [
       promoted,
       reached({ name: "n3", from: "n2", at: "2@0/5000300" }),
