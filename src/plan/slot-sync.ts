@@ -147,11 +147,17 @@ function flagStages(topology: Topology, { primary, flagged }: Around): readonly 
   return stage("have the standbys' servers keep copies of the slots", steps);
 }
 
+/** Slots that some wanted standby has no ready copy of: of the others nobody needs to be told how else they could be kept. */
+function unready(topology: Topology, request: SlotSyncRequest): readonly Slot[] {
+  const lacking = findKeptSlots(topology, request).filter(({ against }) => against !== null);
+  return [...new Set(lacking.map(({ slot }) => slot))];
+}
+
 /** What is worth knowing of them beside whether each copy is ready, and what will be otherwise. */
 export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Finding[] {
   const around = lookAround(topology, request);
   if (around === null) return [];
-  const { primary, slots, flagged } = around;
+  const { primary, flagged } = around;
   const kept = keepers(topology, around);
   const above = primarySettings(primary, kept);
   const waiting = above === null ? [] : tellOfWaiting(above);
@@ -160,7 +166,7 @@ export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Fin
     ...findLeftCopies(topology, request).flatMap(tellOfLeftCopy),
     ...(request.enableFailover
       ? flagged.flatMap((slot) => tellOfFlagging(primary, slot))
-      : tellOfUnflagged(primary, slots)),
+      : tellOfUnflagged(primary, unready(topology, request))),
   ];
 }
 

@@ -37,13 +37,16 @@ const keeps = (slotName: string) => ({
   primary_conninfo: setting("host=n1 port=5432 dbname=postgres"),
 });
 
+/** As slot-sync leaves it: the rows were held before what is still to be replayed. */
+const marks = { copies: [{ slotName: "cdc", timeline: 1, heldFrom: at("0/4000000") }] };
+
 function primary(changes: Partial<ReachedChanges> = {}): ReachedNode {
   return reached({ name: "n1", to: ["n2"], slots: [logical(), physical("n2", 690)], ...changes });
 }
 
 function standby(changes: Partial<ReachedChanges> = {}): ReachedNode {
   const slots = [logical({ catalogXmin: 695 })];
-  return reached({ name: "n2", from: "n1", slots, settings: keeps("n2"), ...changes });
+  return reached({ name: "n2", from: "n1", slots, settings: keeps("n2"), marks, ...changes });
 }
 
 function judge(nodes: readonly Observation[], wish: SlotWish = {}): readonly KeptSlot[] {
@@ -211,6 +214,7 @@ describe("the catalogue rows that a copy needs", () => {
           from: "n2",
           slots: [logical({ catalogXmin: 695 })],
           settings: keeps("n3"),
+          marks,
         }),
       ],
       { standbys: ["n3"] },
