@@ -134,6 +134,7 @@ export class PgSession implements StreamingSession {
   async copyBoth(
     command: string,
     onData: (message: Uint8Array) => Uint8Array | null,
+    opening?: Uint8Array,
   ): Promise<void> {
     if (this.#lost !== null) throw new ConnectionLost(`the connection is gone: ${this.#lost}`);
     const { client, destroy } = this.#opened;
@@ -148,7 +149,10 @@ export class PgSession implements StreamingSession {
             destroy();
           }
         };
-        client.query(copyBothQuery(command, { onMessage, resolve, reject }));
+        const begun = (connection: CopyConnection): void => {
+          if (opening !== undefined) connection.sendCopyFromChunk(Buffer.from(opening));
+        };
+        client.query(copyBothQuery(command, { begun, onMessage, resolve, reject }));
       });
     } catch (error) {
       throw this.#explain(error);
@@ -180,6 +184,7 @@ interface CopyData {
 /** The driver's connection, as far as it is used beyond its published types. */
 interface CopyConnection {
   query(text: string): void;
+  once(event: "replicationStart", listener: () => void): void;
   sendCopyFromChunk(chunk: Buffer): void;
 }
 
@@ -188,6 +193,7 @@ interface CopyConnection {
 function copyBothQuery(
   command: string,
   on: {
+    begun(connection: CopyConnection): void;
     onMessage(message: CopyData, connection: CopyConnection): void;
     resolve(): void;
     reject(error: Error): void;
@@ -196,6 +202,9 @@ function copyBothQuery(
   const ignore = (): void => undefined;
   const query = {
     submit: (connection: CopyConnection) => {
+      connection.once("replicationStart", () => {
+        on.begun(connection);
+      });
       connection.query(command);
     },
     handleCopyData: (message: CopyData, connection: CopyConnection) => {

@@ -38,6 +38,13 @@ export function formatStatusUpdate(at: Lsn): Uint8Array {
   return message;
 }
 
+/** The same, with a reply wanted. */
+export function formatStatusRequest(at: Lsn): Uint8Array {
+  const message = formatStatusUpdate(at);
+  message[message.length - 1] = 1;
+  return message;
+}
+
 /** A standby's word that it needs catalogue rows from that transaction on, all 64 bits of it: its slot holds them then. A server passes
  * over one that is not within 2^31 transactions of its next (13 to 18). */
 export function formatCatalogFeedback(catalogXmin: bigint): Uint8Array {

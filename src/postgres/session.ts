@@ -33,7 +33,12 @@ export interface Session {
 export interface StreamingSession extends Session {
   /** A command that answers with messages in both directions until the server ends it in order. `onData` gets each message and
    * gives the answer, or null; what it throws ends the connection. Nothing else can be asked meanwhile. */
-  copyBoth(command: string, onData: (message: Uint8Array) => Uint8Array | null): Promise<void>;
+  copyBoth(
+    command: string,
+    onData: (message: Uint8Array) => Uint8Array | null,
+    /** Said as soon as the server has taken the command. */
+    opening?: Uint8Array,
+  ): Promise<void>;
 }
 
 /** The server answered with an error. */
