@@ -19,6 +19,7 @@ import {
   upstreamConninfo,
   writeOwned,
 } from "./layout.ts";
+import type { SandboxWish } from "./make.ts";
 import type { SandboxNode, SandboxState } from "./state.ts";
 import { copyDataDirectory, initialize, runSingleUser } from "./template.ts";
 import { configText } from "./topology-file.ts";
@@ -55,19 +56,20 @@ async function checkReach(directory: string, account: Account): Promise<void> {
 /** Passwords and data directories; nothing is started. */
 export async function writeClusterFiles(
   state: SandboxState,
-  settings: Readonly<Record<string, string>>,
+  wish: Pick<SandboxWish, "settings" | "template">,
 ): Promise<void> {
   const { account, directory, nodes } = state;
   const layout = layoutOf(directory);
   const passwords = await writePasswords(state);
   const primary = layout.dataDir("n1");
-  await initialize(state, primary);
+  if (wish.template === undefined) await initialize(state, primary);
+  else await copyDataDirectory(state, await wish.template(state), primary);
   await writeOwned(
     join(primary, "postgresql.conf"),
     settingsText({
       ...commonSettings,
       log_directory: layout.logs,
-      ...settings,
+      ...wish.settings,
     }),
     { account, mode: 0o600 },
   );

@@ -26,6 +26,8 @@ export interface SandboxWish extends InstallationWish {
   readonly cascade?: Readonly<Record<string, string>>;
   /** Further server settings, for all nodes. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** What initdb made for this installation, to be copied: it costs as much as all the rest, which counts for many. */
+  readonly template?: (made: SandboxState) => Promise<string>;
   readonly signal?: AbortSignal;
 }
 
@@ -70,7 +72,7 @@ async function tryMake(wish: SandboxWish): Promise<SandboxState> {
     const state: SandboxState = { ...blank, bindir, nodes: nodesOf(wish, ports) };
     await writeState(state);
     signal?.throwIfAborted();
-    await writeClusterFiles(state, wish.settings ?? {});
+    await writeClusterFiles(state, wish);
     signal?.throwIfAborted();
     await startAll(state, signal);
     const made: SandboxState = { ...state, phase: "made" };

@@ -3,11 +3,9 @@
 
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { Client } from "pg";
-import { newRunState } from "../../src/cli/ending.ts";
-import { type Edge, runProgram } from "../../src/cli/run.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
+import { remasterHere } from "../support/here.ts";
 import { repository } from "../support/repository.ts";
 import { alternate, type Ratio } from "./measure.ts";
 
@@ -21,28 +19,14 @@ const settings = {
 
 /** Runs a verb here, on that cluster; gives its stdout. Throws on any exit status but 0. */
 async function runHere(cluster: TestCluster, words: readonly string[]): Promise<string> {
-  let said = "";
-  const output = {
-    isTTY: false,
-    columns: 200,
-    stream: new PassThrough().resume(),
-    write: (text: string) => {
-      said += text;
+  const { status, stdout, stderr } = await remasterHere(
+    [...words, "--config", cluster.configFile],
+    {
+      XDG_STATE_HOME: `${cluster.directory}/desk`,
     },
-  };
-  const edge: Edge = {
-    env: { ...process.env, XDG_STATE_HOME: `${cluster.directory}/desk` },
-    stdinIsTTY: false,
-    stdin: () => new PassThrough(),
-    stdout: output,
-    stderr: output,
-    interrupt: new AbortController().signal,
-    state: newRunState(),
-    now: Date.now,
-  };
-  const status = await runProgram([...words, "--config", cluster.configFile], edge);
-  if (status !== 0) throw new Error(`${words.join(" ")} ended with ${String(status)}: ${said}`);
-  return said;
+  );
+  if (status !== 0) throw new Error(`${words.join(" ")} ended with ${String(status)}: ${stderr}`);
+  return stdout;
 }
 
 async function timeHere(cluster: TestCluster, words: readonly string[]): Promise<number> {

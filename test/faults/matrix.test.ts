@@ -64,7 +64,7 @@ async function expectTruth(
   const loose = ["not-settled", "step-failed", "slot-left"];
   const untidy = report.findings.some(({ code }) => loose.includes(code));
   if (result.status === 0 && !untidy) {
-    await expectGoal(cluster, operatorOf(cluster, { desk: "truth" }), story);
+    await expectGoal(cluster, operatorOf(cluster, { desk: "truth", here: true }), story);
   }
   if (result.status === 8) expect(report.next.length).toBeGreaterThan(0);
   if (result.status === 7 || result.status === 5) {
@@ -163,7 +163,7 @@ async function runCase(
   expect(result.struck).toBe(true);
   await heal(cluster, fault);
   await expectTruth(result, { cluster, story, before });
-  const other = operatorOf(cluster, { desk: "other" });
+  const other = operatorOf(cluster, { desk: "other", here: true });
   // No server was told that the network is gone: the lock is still there.
   const lock = fault.kind === "network-lost" ? ["--take-over"] : [];
   if (way === "undo") await takeBack(other, { cluster, story, before, lock, result });

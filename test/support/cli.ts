@@ -4,6 +4,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestCluster } from "./cluster.ts";
+import { remasterHere } from "./here.ts";
 import { type ProgramOptions, type ProgramResult, remaster } from "./program.ts";
 
 export interface CliFinding {
@@ -109,6 +110,8 @@ export interface OperatorOptions {
   readonly config?: string;
   /** A directory name: operators with different ones share no journal. */
   readonly desk?: string;
+  /** Runs in this process; options of a run but its environment are for a process of its own. */
+  readonly here?: true;
   /** What must not show anywhere, beside the passwords of the cluster's passfiles. */
   readonly secrets?: readonly string[];
 }
@@ -122,10 +125,12 @@ export function operatorOf(cluster: TestCluster, options: OperatorOptions = {}):
     words: readonly string[],
     more: ProgramOptions = {},
   ): Promise<ProgramResult> => {
-    const result = await remaster([...words, "--config", config], {
-      ...more,
-      env: { ...env, ...more.env },
-    });
+    const line = [...words, "--config", config];
+    const given = { ...env, ...more.env };
+    const result =
+      options.here === true
+        ? await remasterHere(line, given)
+        : await remaster(line, { ...more, env: given });
     checkSecrets(secrets, [result.stdout, result.stderr, ...filesBelow(state)], words);
     return result;
   };

@@ -8,20 +8,28 @@ import { expect } from "vitest";
 import { type Operator, nodeIn } from "./cli.ts";
 import type { TestCluster, TestServer } from "./cluster.ts";
 
+/** An open session of the operator's superuser. */
+async function connected(server: TestServer): Promise<Client> {
+  const client = new Client(server.clientConfig());
+  client.on("error", () => undefined);
+  await client.connect();
+  return client;
+}
+
+async function columnOf(client: Client, statement: string): Promise<readonly string[]> {
+  const { rows } = await client.query<unknown[]>({ text: statement, rowMode: "array" });
+  return rows.map((row) => String(row[0]));
+}
+
 /** Runs statements in one session; gives the first column of the last one's rows, as text. */
 export async function sql(
   server: TestServer,
   ...statements: readonly string[]
 ): Promise<readonly string[]> {
-  const client = new Client(server.clientConfig());
-  client.on("error", () => undefined);
-  await client.connect();
+  const client = await connected(server);
   try {
     let column: readonly string[] = [];
-    for (const statement of statements) {
-      const { rows } = await client.query<unknown[]>({ text: statement, rowMode: "array" });
-      column = rows.map((row) => String(row[0]));
-    }
+    for (const statement of statements) column = await columnOf(client, statement);
     return column;
   } finally {
     await client.end();
@@ -34,18 +42,34 @@ export async function untilSees(
   names: readonly string[],
   wanted: { readonly statement: string; readonly value: string },
 ): Promise<void> {
-  for (const name of names) {
-    const until = performance.now() + 15_000;
+  for (const name of names) await untilShows(cluster.server(name), wanted);
+}
+
+/** Asks over one session for as long as it lasts: logging in costs the server more than the answer. */
+async function untilShows(
+  server: TestServer,
+  { statement, value }: { readonly statement: string; readonly value: string },
+): Promise<void> {
+  const until = performance.now() + 15_000;
+  let client: Client | null = null;
+  try {
     for (;;) {
-      // A server on its way up lets nobody in: that is one more thing that it does not show yet.
-      const value = await sql(cluster.server(name), wanted.statement).then(
-        (column) => column[0] ?? "no row",
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
-      );
-      if (value === wanted.value) break;
-      if (performance.now() > until) throw new Error(`${name}: ${wanted.statement}: ${value}`);
+      let shown: string;
+      try {
+        client ??= await connected(server);
+        shown = (await columnOf(client, statement))[0] ?? "no row";
+      } catch (error) {
+        // A server on its way up lets nobody in: that is one more thing that it does not show yet.
+        shown = error instanceof Error ? error.message : String(error);
+        void client?.end().catch(() => undefined);
+        client = null;
+      }
+      if (shown === value) return;
+      if (performance.now() > until) throw new Error(`${server.name}: ${statement}: ${shown}`);
       await setTimeout(20);
     }
+  } finally {
+    await client?.end().catch(() => undefined);
   }
 }
 

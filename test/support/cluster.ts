@@ -1,12 +1,9 @@
 // Real clusters for tests, made by the sandbox itself. Whatever happens in a test, nothing stays behind: dispose kills
 // every process of the cluster and removes its directory, and so does the end of the test process.
 
-import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { Socket } from "node:net";
 import { join } from "node:path";
-import type { Writable } from "node:stream";
 import { makeSandbox } from "../../src/sandbox/make.ts";
 import { cutNodes, joinNodes } from "../../src/sandbox/network.ts";
 import { removeSandbox } from "../../src/sandbox/remove.ts";
@@ -23,7 +20,9 @@ import {
 import { serverOf } from "../../src/sandbox/state.ts";
 import { configOf } from "../../src/sandbox/topology-file.ts";
 import type { ClusterConfig } from "../../src/topology/node.ts";
+import { clearAwayAtEnd } from "./end.ts";
 import { fastDirectory } from "./fast-directory.ts";
+import { initialized } from "./initialized.ts";
 import { repository } from "./repository.ts";
 
 /** Where the server programs of a major are resolved from. */
@@ -91,13 +90,13 @@ export interface TestCluster extends AsyncDisposable {
 /** A primary n1 and its standbys, all streaming. */
 export async function startCluster(options: TestClusterOptions): Promise<TestCluster> {
   const directory = await realpath(mkdtempSync(join(fastDirectory, "remaster-test-")));
-  guardDirectory(directory);
+  clearAwayAtEnd(directory);
   let state = await makeSandbox({
     directory,
     major: options.major,
     standbys: options.standbys ?? 3,
     resolveFrom: [serverPackage(options.major)],
-    ...(options.bindir === undefined ? {} : { bindir: options.bindir }),
+    ...(options.bindir === undefined ? { template: initialized } : { bindir: options.bindir }),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.cascade === undefined ? {} : { cascade: options.cascade }),
     ...(options.notPromotable === undefined ? {} : { notPromotable: options.notPromotable }),
@@ -167,38 +166,4 @@ function readPassfile(file: string): ReadonlyMap<string, string> {
       return [role ?? "", password ?? ""];
     }),
   );
-}
-
-// A test process may be killed, and then nothing of it runs any more: a guard beside it waits for the end of the pipe
-// between them, and clears away the clusters that were not disposed of.
-const sweep = `
-while IFS= read -r line; do directories="$directories$line
-"; done
-printf '%s' "$directories" | while IFS= read -r directory; do
-  [ -d "$directory" ] || continue
-  for proc in /proc/[0-9]*; do
-    case "$(readlink "$proc/cwd" 2>/dev/null)" in
-      "$directory"/*) kill -KILL "\${proc#/proc/}" 2>/dev/null ;;
-    esac
-  done
-  for file in "$directory"/servers/*/postmaster.pid; do
-    ipcrm -m "$(sed -n '7s/.* //p' "$file")" 2>/dev/null
-  done
-  rm -rf "$directory"
-done
-`;
-
-let guard: ChildProcessByStdio<Writable, null, null> | null = null;
-
-function guardDirectory(directory: string): void {
-  if (guard === null) {
-    guard = spawn("/bin/sh", ["-c", sweep], {
-      detached: true,
-      stdio: ["pipe", "ignore", "ignore"],
-    });
-    // Neither it nor its pipe keeps the test process alive.
-    guard.unref();
-    if (guard.stdin instanceof Socket) guard.stdin.unref();
-  }
-  guard.stdin.write(`${directory}\n`);
 }
