@@ -36,7 +36,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           // Cases wait more than they work.
-          maxConcurrency: 6,
+          maxConcurrency: 8,
         },
       },
     ],
