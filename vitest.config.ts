@@ -35,8 +35,8 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           fileParallelism: false,
-          // Cases wait more than they work: with fewer, two cores are idle for a fifth of the time.
-          maxConcurrency: 12,
+          // Cases wait more than they work.
+          maxConcurrency: 8,
         },
       },
     ],
