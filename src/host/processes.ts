@@ -29,13 +29,14 @@ export async function processesIn(directory: string): Promise<readonly ProcessEn
   if (process.platform !== "linux") return withDescendants(await listByPs(directory));
   // The kernel answers from memory: a promise for each file would take ten times as long as reading it.
   const names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const links = names.map(workingDirectory);
-  const unseen = process.getuid?.() === 0 && links.includes("EACCES");
-  const found = names.flatMap((name, index) => {
-    const link = links[index] ?? "";
+  const mayMissOurs = process.getuid?.() === 0;
+  let unseen = false;
+  const found = names.flatMap((name) => {
+    const link = workingDirectory(name);
     const worksThere = link === directory || link.startsWith(`${directory}/`);
-    if (!worksThere && !unseen) return [];
-    return readProc(Number(name), { directory, worksThere }) ?? [];
+    const hidden = mayMissOurs && link === "EACCES";
+    unseen ||= hidden;
+    return worksThere || hidden ? (readProc(Number(name), { directory, worksThere }) ?? []) : [];
   });
   return unseen ? withDescendants(found) : found;
 }

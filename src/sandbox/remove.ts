@@ -3,6 +3,7 @@
 
 import { rm, rmdir } from "node:fs/promises";
 import { ConfigError } from "../errors.ts";
+import { runCommand } from "../host/command.ts";
 import { killProcessesIn, processBirth } from "../host/processes.ts";
 import { layoutOf } from "./layout.ts";
 import { releasePorts } from "./ports.ts";
@@ -22,6 +23,8 @@ export async function removeSandbox(directory: string): Promise<boolean> {
   const layout = layoutOf(directory);
   await killProcessesIn(layout.servers, 10_000);
   for (const node of state.nodes) await releaseSharedMemory(serverOf(state, node.name));
+  // Thousands of files: rm does in a fifth of the time what Node.js does one by one, and what it leaves is removed below.
+  await runCommand({ file: "rm", args: ["-rf", "--", layout.servers], deadlineMs: 60_000 });
   for (const path of [
     layout.servers,
     layout.logs,
