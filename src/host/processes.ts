@@ -30,15 +30,14 @@ export async function processesIn(directory: string): Promise<readonly ProcessEn
   // The kernel answers from memory: a promise for each file would take ten times as long as reading it.
   const names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const mayMissOurs = process.getuid?.() === 0;
-  let unseen = false;
-  const found = names.flatMap((name) => {
-    const link = workingDirectory(name);
+  const links = names.map(workingDirectory);
+  const found = names.flatMap((name, index) => {
+    const link = links[index] ?? "";
     const worksThere = link === directory || link.startsWith(`${directory}/`);
-    const hidden = mayMissOurs && link === "EACCES";
-    unseen ||= hidden;
-    return worksThere || hidden ? (readProc(Number(name), { directory, worksThere }) ?? []) : [];
+    if (!worksThere && !(mayMissOurs && link === "EACCES")) return [];
+    return readProc(Number(name), { directory, worksThere }) ?? [];
   });
-  return unseen ? withDescendants(found) : found;
+  return mayMissOurs && links.includes("EACCES") ? withDescendants(found) : found;
 }
 
 /** EACCES where we may not look; a kernel thread or a process that just ended has none: then the code of the error. */
