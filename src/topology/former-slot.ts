@@ -11,12 +11,17 @@ export function isOfBefore({ active, restartLsn }: Slot, leader: ReachedNode): b
   return since !== null && !active && (restartLsn ?? since) <= since;
 }
 
-/** Whether the standby could stream from that node as it is: it asks for no slot there, or for one that is in its use. */
+/** Whether the standby could stream from that node as it is: it asks for no slot there, or for one that is in its use. One that was
+ * last used before is not, where the node led before, or the standby has another by that name on the leader by now; a cascade
+ * that stood still while the lead changed has none there. */
 export function hasPlaceOn(structure: Structure, upstream: string, standby: ReachedNode): boolean {
   const name = settingText(standby, "primary_slot_name") ?? "";
   const above = reachedNode(structure, upstream);
   if (name === "" || above === null) return true;
-  const slot = above.slots.find(({ slotName }) => slotName === name);
+  const isNamed = ({ slotName }: Slot): boolean => slotName === name;
+  const slot = above.slots.find(isNamed);
   const leader = solePrimary(structure);
-  return slot !== undefined && (leader === null || !isOfBefore(slot, leader));
+  if (slot === undefined || leader === null) return slot !== undefined;
+  const isElsewhere = above.marks.demoted === true || leader.slots.some(isNamed);
+  return !(isElsewhere && isOfBefore(slot, leader));
 }
