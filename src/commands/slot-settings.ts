@@ -20,7 +20,7 @@ export const slotSettings: VerbDefinition = {
   summary: "set what copies of logical slots need on a server",
   description: [
     "A standby needs feedback to its upstream, a physical slot there and, for the copies that its server keeps (17 and later), a database in primary_conninfo. Without options whatever of these is lacking is set. Its receiver starts anew for it, and is seen to stream again; else everything is put back.",
-    "--synchronized is for a primary (17 and later): consumers of failover slots get nothing that the standbys behind these physical slots have not received.",
+    "--synchronized is for a primary, or for when the standby leads (17 and later): consumers of failover slots get nothing that the standbys behind these physical slots have not received.",
   ],
   arguments: [
     {

@@ -84,7 +84,7 @@ export const slotSync: VerbDefinition = {
       type: "flag",
       summary: "first set what copies need on the servers",
       detail:
-        "First set what copies need on the servers: hot_standby_feedback, a physical slot and, from 17 on, a database in primary_conninfo on standbys that lack it, whose receivers start anew for it; from 17 on also synchronized_standby_slots on the primary, by which consumers get nothing that these standbys have not received.",
+        "First set what copies need on the servers: hot_standby_feedback, a physical slot and, from 17 on, a database in primary_conninfo on standbys that lack it, whose receivers start anew for it; from 17 on also synchronized_standby_slots, by which consumers get nothing that these standbys have not received: on the primary, and on each standby for when it leads, where the primary of now is not waited for. With `--watch` that follows each change of the lead.",
     },
     {
       flag: "enable-failover",

@@ -80,6 +80,15 @@ async function changesFor(
   return wanted;
 }
 
+/** A name without a slot holds every consumer of a failover slot up for good (17, 18). */
+async function mustHaveSlots(session: Session, names: readonly string[]): Promise<void> {
+  const rows = await session.query(
+    "SELECT slot_name AS name FROM pg_replication_slots WHERE slot_type = 'physical'",
+  );
+  const missing = names.filter((wanted) => rows.every(({ name }) => name !== wanted));
+  if (missing.length > 0) throw new NotDone(`there is no physical slot ${missing.join(", ")}`);
+}
+
 interface Upstream {
   readonly name: string;
   /** Somebody streams through the slot that is wanted. */
@@ -170,6 +179,7 @@ export function createSlotSettingsPerformer(memory: Memory): Performer<SlotSetti
     async act(step, world) {
       if (step.synchronized !== undefined) {
         const session = await world.session(step.node);
+        await mustHaveSlots(session, step.synchronized);
         const changes = await changesFor(step, session, await observePosition(session));
         const [obstacle] = await settingObstacles(
           session,

@@ -5,13 +5,19 @@
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode, SettingName } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
-import { lackingSettings, slotNamesIn, unsynchronizedSlots } from "../topology/slot-settings.ts";
+import {
+  fitSynchronizedSlots,
+  lackingSettings,
+  slotNamesOf,
+  synchronizedSlots,
+} from "../topology/slot-settings.ts";
 import { majorOf } from "../topology/structure.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkBelongs, checkReach, checkReachable, checkRights, checkStandby } from "./checks.ts";
 import type { Decision } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
+import { wantedSlots } from "./sibling-slots.ts";
 import type { SlotSettingsStep } from "./step.ts";
 
 export type SlotSettingsRequest = Omit<SlotSettingsStep, "verb">;
@@ -41,18 +47,38 @@ export function primarySettings(
   primary: ReachedNode,
   standbys: readonly ReachedNode[],
 ): SlotSettingsStep | null {
-  const lacking = unsynchronizedSlots(primary, standbys);
-  if (lacking.length === 0) return null;
-  const named = slotNamesIn(settingText(primary, "synchronized_standby_slots") ?? "");
-  return { verb: "slot-settings", node: primary.name, synchronized: [...named, ...lacking] };
+  const synchronized = fitSynchronizedSlots(primary, slotNamesOf(standbys));
+  return synchronized === null ? null : { verb: "slot-settings", node: primary.name, synchronized };
 }
+
+/** The same for when the standby leads: that consumers wait there for those of the others that will stream from it, through slots
+ * that it has, or is to get by the same plan. Who leads now is not among them: he may be dead then. */
+export function preparedSettings(
+  topology: Topology,
+  standby: ReachedNode,
+  { keepers, makes }: { readonly keepers: readonly ReachedNode[]; readonly makes: SlotsMade },
+): SlotSettingsStep | null {
+  const isThere = (slot: string): boolean =>
+    makes === "made" ||
+    standby.slots.some(({ slotName, slotType }) => slotName === slot && slotType === "physical");
+  const wanted = wantedSlots(topology, standby)
+    .filter(({ sibling }) => keepers.some(({ name }) => name === sibling))
+    .map(({ slot }) => slot)
+    .filter(isThere);
+  const synchronized = fitSynchronizedSlots(standby, wanted);
+  return synchronized === null ? null : { verb: "slot-settings", node: standby.name, synchronized };
+}
+
+/** Whether a plan makes the slots for siblings as well. */
+export type SlotsMade = "made" | "left";
 
 /** A consumer may have what a standby has not: that would be missing there after a failover. */
 export function tellOfRunningAhead(
   primary: ReachedNode,
   standbys: readonly ReachedNode[],
 ): Finding[] {
-  const lacking = unsynchronizedSlots(primary, standbys);
+  const named = synchronizedSlots(primary);
+  const lacking = slotNamesOf(standbys).filter((slot) => !named.includes(slot));
   if (lacking.length === 0) return [];
   return [
     {
@@ -92,7 +118,7 @@ function narrowed(
 ): SlotSettingsStep | null {
   const lacking = lackingSettings(topology, node, { database: true });
   const { synchronized: wanted } = request;
-  const names = slotNamesIn(settingText(node, "synchronized_standby_slots") ?? "");
+  const names = synchronizedSlots(node);
   const isSlot = settingText(node, "primary_slot_name") === request.slot && lacking.slot === null;
   const step: SlotSettingsStep = {
     verb: "slot-settings",

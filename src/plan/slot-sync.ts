@@ -21,11 +21,13 @@ import type { Decision, Stage } from "./plan.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { lacksFlag, tellOfFlagging, tellOfUnflagged } from "./slot-failover.ts";
 import {
+  preparedSettings,
   primarySettings,
   standbySettings,
   tellOfRunningAhead,
   tellOfWaiting,
 } from "./slot-settings.ts";
+import { tellOfSynchronizedSlots } from "./synchronized-slots.ts";
 
 export interface SlotSyncRequest extends SlotWish {
   /** `keep`: the standbys' physical slots for their siblings as well. `prune`: and drop those of ours that nobody needs. */
@@ -120,7 +122,11 @@ function keepers(topology: Topology, { standbys, slots, flagged }: Around): Reac
   );
 }
 
-function settingStages(topology: Topology, around: Around): readonly Stage[] {
+function settingStages(
+  topology: Topology,
+  around: Around,
+  { physical }: SlotSyncRequest,
+): readonly Stage[] {
   const { primary, standbys, slots } = around;
   if (slots.length === 0) return [];
   const kept = keepers(topology, around);
@@ -129,12 +135,16 @@ function settingStages(topology: Topology, around: Around): readonly Stage[] {
     const step = standbySettings(topology, standby, { database: kept.includes(standby) });
     return step === null ? [] : [planned(topology, step, { required: false })];
   });
-  const above = primarySettings(primary, kept);
+  const makes = physical === undefined ? "left" : "made";
+  const waited = [
+    primarySettings(primary, kept),
+    ...kept.map((standby) => preparedSettings(topology, standby, { keepers: kept, makes })),
+  ].filter((step) => step !== null);
   return [
     ...stage("have the standbys hold what copies need", below),
     ...stage(
-      "have consumers wait for the standbys",
-      above === null ? [] : [planned(topology, above, { required: false })],
+      "have consumers wait for the standbys, whoever leads",
+      waited.map((step) => planned(topology, step, { required: false })),
     ),
   ];
 }
@@ -161,8 +171,16 @@ export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Fin
   const kept = keepers(topology, around);
   const above = primarySettings(primary, kept);
   const waiting = above === null ? [] : tellOfWaiting(above);
+  // Where nothing can be done about it beforehand, it is told when the lead changes.
+  const tellOfNext = (): Finding[] =>
+    kept
+      .filter((next) => preparedSettings(topology, next, { keepers: kept, makes: "left" }) !== null)
+      .flatMap((next) => {
+        const below = kept.filter((each) => each !== next);
+        return tellOfSynchronizedSlots(next, { below, former: primary });
+      });
   return [
-    ...(request.configure ? waiting : tellOfRunningAhead(primary, kept)),
+    ...(request.configure ? waiting : [...tellOfRunningAhead(primary, kept), ...tellOfNext()]),
     ...findLeftCopies(topology, request).flatMap(tellOfLeftCopy),
     ...(request.enableFailover
       ? flagged.flatMap((slot) => tellOfFlagging(primary, slot))
@@ -197,7 +215,7 @@ export function planSlotSync(topology: Topology, request: SlotSyncRequest): Deci
     around === null
       ? []
       : [
-          ...(request.configure ? settingStages(topology, around) : []),
+          ...(request.configure ? settingStages(topology, around, request) : []),
           ...flagStages(topology, around),
         ];
   const physical = physicalStages(topology, request);

@@ -4,15 +4,7 @@
 
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode } from "../topology/node.ts";
-import { settingText } from "../topology/settings.ts";
-import { physicalSlotName } from "../topology/slot-name.ts";
-
-function namesIn(node: ReachedNode): readonly string[] {
-  return (settingText(node, "synchronized_standby_slots") ?? "")
-    .split(",")
-    .map((name) => name.trim().replaceAll('"', ""))
-    .filter((name) => name !== "");
-}
+import { slotNamesOf, synchronizedSlots } from "../topology/slot-settings.ts";
 
 /** `below`: the standbys that will stream from it; `former`: the primary before it, where it is reached. */
 export function tellOfSynchronizedSlots(
@@ -22,10 +14,10 @@ export function tellOfSynchronizedSlots(
     former,
   }: { readonly below: readonly ReachedNode[]; readonly former: ReachedNode | null },
 ): Finding[] {
-  const hint = `\`remaster slot-sync --configure\` once ${next.name} leads`;
-  const named = namesIn(next);
+  const hint = `\`remaster slot-sync --configure\`, now or once ${next.name} leads`;
+  const named = synchronizedSlots(next);
   if (named.length === 0) {
-    const before = former === null ? [] : namesIn(former);
+    const before = former === null ? [] : synchronizedSlots(former);
     if (former === null || before.length === 0) return [];
     return [
       {
@@ -39,7 +31,7 @@ export function tellOfSynchronizedSlots(
   }
   const has = new Set([
     ...next.slots.filter(({ slotType }) => slotType === "physical").map((slot) => slot.slotName),
-    ...below.map((node) => physicalSlotName(node.name, settingText(node, "primary_slot_name"))),
+    ...slotNamesOf(below),
   ]);
   const missing = named.filter((name) => !has.has(name));
   if (missing.length === 0) return [];

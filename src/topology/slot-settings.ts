@@ -4,7 +4,7 @@
 
 import { readMarks } from "../conninfo/override.ts";
 import { parseConninfo } from "../conninfo/parse.ts";
-import type { ReachedNode } from "./node.ts";
+import type { ReachedNode, Slot } from "./node.ts";
 import { settingText } from "./settings.ts";
 import { physicalSlotName } from "./slot-name.ts";
 import { reachedNode } from "./structure.ts";
@@ -77,14 +77,31 @@ export function slotNamesIn(value: string): readonly string[] {
     .filter((name) => name !== "");
 }
 
-/** The standbys' physical slots that synchronized_standby_slots of the primary does not name. */
-export function unsynchronizedSlots(
-  primary: ReachedNode,
-  standbys: readonly ReachedNode[],
-): readonly string[] {
-  const named = slotNamesIn(settingText(primary, "synchronized_standby_slots") ?? "");
-  const wanted = standbys.map((standby) =>
+/** The names in synchronized_standby_slots of a node. */
+export function synchronizedSlots(node: ReachedNode): readonly string[] {
+  return slotNamesIn(settingText(node, "synchronized_standby_slots") ?? "");
+}
+
+/** synchronized_standby_slots as it is right: what it names and the node has, and those that are wanted; null where it is so. A
+ * name without a slot holds up every consumer of a failover slot for good (17, 18); what a standby keeps for a sibling that
+ * is none any more goes with the next pass. */
+export function fitSynchronizedSlots(
+  node: ReachedNode,
+  wanted: readonly string[],
+): readonly string[] | null {
+  const named = synchronizedSlots(node);
+  const passing = node.role === "standby" ? (node.keptSlots ?? []) : [];
+  const stays = ({ slotName, slotType }: Slot): boolean =>
+    slotType === "physical" && !passing.includes(slotName);
+  const lasting = node.slots.filter(stays).map(({ slotName }) => slotName);
+  const alive = named.filter((name) => wanted.includes(name) || lasting.includes(name));
+  const fit = [...alive, ...wanted.filter((name) => !alive.includes(name))];
+  return fit.join() === named.join() ? null : fit;
+}
+
+/** The physical slots of standbys, by the names that they ask for. */
+export function slotNamesOf(standbys: readonly ReachedNode[]): readonly string[] {
+  return standbys.map((standby) =>
     physicalSlotName(standby.name, settingText(standby, "primary_slot_name")),
   );
-  return wanted.filter((slot) => !named.includes(slot));
 }

@@ -48,6 +48,13 @@ describe.each(majors)("PostgreSQL %d", (major) => {
       "SELECT slot_name || ' ' || synced || ' ' || temporary FROM pg_replication_slots WHERE slot_type = 'logical' ORDER BY 1",
     );
 
+  const synchronizedOn = async (nodes: readonly string[]): Promise<readonly string[]> =>
+    (
+      await Promise.all(
+        nodes.map((node) => sql(cluster.server(node), "SHOW synchronized_standby_slots")),
+      )
+    ).flat();
+
   const rowsOn = async (node: string): Promise<readonly number[]> =>
     (await sql(cluster.server(node), "SELECT n FROM public.rows ORDER BY n")).map(Number);
 
@@ -178,35 +185,50 @@ describe.each(majors)("PostgreSQL %d", (major) => {
     }
   });
 
+  test("whoever leads next lets its consumers wait for the others", async () => {
+    const { status, report } = await operator.change("slot-sync", "--configure");
+    expect([status, alarmsIn(report)]).toEqual([0, []]);
+    expect(stepsIn(report)).toEqual(
+      expect.arrayContaining([
+        "done slot-settings n2 --synchronized n3",
+        "done slot-settings n3 --synchronized remaster_n2",
+      ]),
+    );
+    const nobody = await operator.change("slot-settings", "n3", "--synchronized", "n4");
+    expect([nobody.status, alarmsIn(nobody.report)]).toEqual([5, ["no-slot n3"]]);
+  });
+
   test("a consumer goes on after a switchover, and after a failover back", async () => {
     const over = await operator.change("switchover", "--to", "n2");
-    // Its own setting names nobody yet.
-    expect([over.status, alarmsIn(over.report)]).toEqual([0, ["synchronized-slots-unfit n2"]]);
+    expect([over.status, alarmsIn(over.report)]).toEqual([0, []]);
     writer.moveTo(cluster.server("n2"));
     await setTimeout(500);
     expect(await reckonOn("n2")).toEqual(whole);
 
     // What the old primary had by that name would stop its server from keeping a copy: it went with its return.
     expect(await slotsOn("n1")).toEqual([]);
-    const kept = await operator.change("slot-sync", "--no-physical", "--configure");
+    // It names a slot of who leads now, and has it no more.
+    const checked = await operator.ask("slot-sync", "--check");
+    expect(alarmsIn(checked.report)).toContain("synchronized-slots-unfit n1");
+    const kept = await operator.change("slot-sync", "--configure");
     expect([kept.status, alarmsIn(kept.report)]).toEqual([0, []]);
     expect(await slotsOn("n1")).toEqual(["orders true false"]);
     expect(await slotsOn("n3")).toEqual(["orders true false"]);
+    expect(await synchronizedOn(["n1", "n2", "n3"])).toEqual([
+      "n3",
+      "n3,remaster_n1",
+      "remaster_n1",
+    ]);
 
     await setTimeout(500);
-    const again = await operator.change("slot-sync", "--no-physical");
+    const again = await operator.change("slot-sync");
     expect([again.status, alarmsIn(again.report)]).toEqual([0, []]);
     await cluster.server("n2").kill();
     const back = await operator.change(
       ...["failover", "--to", "n1", "--primary-is-dead", "--accept-data-loss"],
     );
-    expect(back.status).toBe(0);
-    // It waited for n2 when it led before, which is gone.
-    const set = await operator.change("slot-settings", "n1", "--synchronized", "n3");
-    expect([set.status, stepsIn(set.report)]).toEqual([
-      0,
-      ["done slot-settings n1 --synchronized n3"],
-    ]);
+    // It waited for n2 when it led before, which is gone now.
+    expect([back.status, alarmsIn(back.report)]).toEqual([0, []]);
     writer.moveTo(cluster.server("n1"));
     await setTimeout(500);
     expect(await reckonOn("n1")).toEqual(whole);

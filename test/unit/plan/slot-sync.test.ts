@@ -4,7 +4,12 @@ import { describe, expect, test } from "vitest";
 import { stageCommandLine } from "../../../src/plan/command-line.ts";
 import type { Decision } from "../../../src/plan/plan.ts";
 import { findPrunable, planKeeping, wantedSlots } from "../../../src/plan/sibling-slots.ts";
-import { planSlotSync, type SlotSyncRequest, tellOfUnready } from "../../../src/plan/slot-sync.ts";
+import {
+  planSlotSync,
+  type SlotSyncRequest,
+  tellOfKeeping,
+  tellOfUnready,
+} from "../../../src/plan/slot-sync.ts";
 import { planUndo } from "../../../src/plan/undo.ts";
 import { findKeptSlots } from "../../../src/topology/kept-slots.ts";
 import type { Observation, ReachedNode, Slot } from "../../../src/topology/node.ts";
@@ -97,6 +102,42 @@ describe("copies of logical slots", () => {
     expect(decide([unreached({ name: "n1" }), standby("n2")])).toEqual(["no-primary"]);
     const gone = unreached({ name: "n2" });
     expect(decide([primary(logical()), gone], { standbys: ["n2"] })).toEqual(["node-unreachable"]);
+  });
+});
+
+describe("synchronized_standby_slots", () => {
+  const flagged = logical({ failover: true });
+  const copy = { ...flagged, synced: true };
+  const named = (names: string) => ({ synchronized_standby_slots: setting(names) });
+  const on17 = (node: ReachedNode, names = ""): ReachedNode => ({
+    ...node,
+    version: 170_000,
+    settings: { ...node.settings, ...named(names) },
+  });
+  const lead = on17(
+    { ...primary(flagged), slots: [...primary(flagged).slots, slot("n3", { catalogXmin: 690 })] },
+    "n2,n3",
+  );
+  const keeping = (name: string, other: string, names: string): ReachedNode =>
+    on17(standby(name, { slots: [copy, idle(other)], keptSlots: [other] }), names);
+  const configure = { configure: true, physical: "keep" } as const;
+
+  test("of each standby names the others, for when it leads", () => {
+    expect(decide([lead, keeping("n2", "n3", ""), keeping("n3", "n2", "")], configure)).toEqual([
+      "remaster slot-settings n2 --synchronized n3; remaster slot-settings n3 --synchronized n2",
+    ]);
+    const fit = [lead, keeping("n2", "n3", "n3"), keeping("n3", "n2", "n2")];
+    expect(decide(fit, configure)).toEqual(["already"]);
+  });
+
+  test("names nobody whose slot is not there, nor one that is about to go", () => {
+    const dead = [lead, keeping("n2", "n3", "gone,n3"), keeping("n3", "n2", "n2")];
+    expect(decide(dead, configure)).toEqual(["remaster slot-settings n2 --synchronized n3"]);
+    expect(decide(dead)).toEqual(["already"]);
+    const said = tellOfKeeping(buildTopology("orders", dead), consents);
+    expect(said.map(({ code, node }) => `${code} ${node ?? ""}`)).toEqual([
+      "synchronized-slots-unfit n2",
+    ]);
   });
 });
 

@@ -309,6 +309,34 @@ describe("one that was cut short", () => {
     expect(outline(decide([former([cascaded]), led, away]))).toEqual(["repoint n3 --to n1"]);
   });
 
+  test("behind it a cascade stays whose upstream was away while the lead changed", () => {
+    const led = (...slots: readonly Slot[]) =>
+      reached({
+        name: "n2",
+        at: "2@0/5000000",
+        role: "primary",
+        history: history(2, "1 0/5000000"),
+        senders: [sender("n1")],
+        slots,
+      });
+    const past = slot("n3", { active: false, restartLsn: lsn(0x4000000n) });
+    const above = (changes: Parameters<typeof standby>[1] = {}) =>
+      standby("n1", {
+        at: "2@0/5000000",
+        configuredUpstream: address("n2"),
+        receiver: receiver("n2"),
+        slots: [past],
+        ...changes,
+      });
+    const away = standby("n3", { receiver: null });
+    const firstOf = (...nodes: Parameters<typeof decide>[0]) => outline(decide(nodes))[0];
+    expect(firstOf(above(), led(), away)).toBe("repoint n3 --to n1");
+    // It has a place on the leader, or was below one that led.
+    expect(firstOf(above(), led(slot("n3", { active: false })), away)).toBe("repoint n3 --to n2");
+    const demoted = above({ marks: { demoted: true } });
+    expect(firstOf(demoted, led(), away)).toBe("repoint n1 n3 --to n2");
+  });
+
   test("behind it undo refuses for those that were led away before, and a left mark is cleared", () => {
     const led = reached({
       name: "n2",
