@@ -19,11 +19,18 @@ import {
   upstreamConninfo,
   writeOwned,
 } from "./layout.ts";
-import type { SandboxWish } from "./make.ts";
 import type { SandboxNode, SandboxState } from "./state.ts";
 import { copyDataDirectory, initialize, runSingleUser } from "./template.ts";
 import { configText } from "./topology-file.ts";
 import { scramVerifier } from "./verifier.ts";
+
+/** What the files of a cluster are to be like. */
+export interface FilesWish {
+  /** Further server settings, for all nodes. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** What initdb made for this installation, to be copied: it costs as much as all the rest, which counts for many. */
+  readonly template?: (made: SandboxState) => Promise<string>;
+}
 
 /** The directories that belong to the servers' user. */
 export async function makeDirectories(state: SandboxState): Promise<void> {
@@ -54,10 +61,7 @@ async function checkReach(directory: string, account: Account): Promise<void> {
 }
 
 /** Passwords and data directories; nothing is started. */
-export async function writeClusterFiles(
-  state: SandboxState,
-  wish: Pick<SandboxWish, "settings" | "template">,
-): Promise<void> {
+export async function writeClusterFiles(state: SandboxState, wish: FilesWish): Promise<void> {
   const { account, directory, nodes } = state;
   const layout = layoutOf(directory);
   const passwords = await writePasswords(state);

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError, UsageError } from "../errors.ts";
 import { processBirth } from "../host/processes.ts";
 import { serverAccount } from "./account.ts";
-import { makeDirectories, writeClusterFiles } from "./cluster-files.ts";
+import { type FilesWish, makeDirectories, writeClusterFiles } from "./cluster-files.ts";
 import { findInstallation, type InstallationWish } from "./installation.ts";
 import { layoutOf } from "./layout.ts";
 import { openSession } from "./operator.ts";
@@ -16,7 +16,7 @@ import { removeSandbox } from "./remove.ts";
 import { PortTaken, startServer } from "./server.ts";
 import { type SandboxNode, type SandboxState, serverOf, writeState } from "./state.ts";
 
-export interface SandboxWish extends InstallationWish {
+export interface SandboxWish extends InstallationWish, FilesWish {
   /** Absolute path, without symbolic links. */
   readonly directory: string;
   readonly standbys: number;
@@ -24,10 +24,6 @@ export interface SandboxWish extends InstallationWish {
   readonly notPromotable?: readonly string[];
   /** Standby to the node it streams from, where that is not n1. */
   readonly cascade?: Readonly<Record<string, string>>;
-  /** Further server settings, for all nodes. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** What initdb made for this installation, to be copied: it costs as much as all the rest, which counts for many. */
-  readonly template?: (made: SandboxState) => Promise<string>;
   readonly signal?: AbortSignal;
 }
 
