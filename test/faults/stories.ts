@@ -71,6 +71,14 @@ async function withTornTail(major: number): Promise<TestCluster> {
   return cluster;
 }
 
+/** Nobody here can stop the primary: it is fenced. */
+async function withoutControl(major: number): Promise<TestCluster> {
+  const cluster = await alive(major);
+  const text = readFileSync(cluster.configFile, "utf8");
+  writeFileSync(cluster.configFile, text.replaceAll(/^control\..*$/gm, ""));
+  return cluster;
+}
+
 async function alive(major: number): Promise<TestCluster> {
   const cluster = await startCluster({ major, settings });
   await makeRows(cluster, "n1", 100);
@@ -125,6 +133,14 @@ export const stories: readonly Story[] = [
     lost: [],
     goal: { by: "n2", timeline: 2, followers: { n1: "n2", n3: "n2", n4: "n2" } },
     network: "proxies",
+  },
+  {
+    name: "a switchover with a fence",
+    words: ["switchover", "--to", "n2", "--timeout", "12s"],
+    start: withoutControl,
+    rows: 100,
+    lost: [],
+    goal: { by: "n2", timeline: 2, followers: { n3: "n2", n4: "n2" }, fenced: "n1" },
   },
   {
     name: "a repoint of two standbys",

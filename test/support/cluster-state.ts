@@ -142,6 +142,8 @@ export interface Led {
   readonly followers: Readonly<Record<string, string>>;
   /** Node to slots there that nobody uses, and that no failover made. */
   readonly idle?: Readonly<Record<string, readonly string[]>>;
+  /** A former primary that stays up, and takes no writes. */
+  readonly fenced?: string;
 }
 
 let sights = 0;
@@ -151,7 +153,7 @@ let sights = 0;
 export async function expectLed(
   cluster: TestCluster,
   operator: Operator,
-  { by, timeline, followers, idle = {} }: Led,
+  { by, timeline, followers, idle = {}, fenced }: Led,
 ): Promise<void> {
   const names = Object.keys(followers);
   sights += 1;
@@ -162,7 +164,8 @@ export async function expectLed(
     value: "true",
   });
   const { report } = await operator.ask("status");
-  expect(report.topology?.primaries).toEqual([by]);
+  expect(report.topology?.primaries).toEqual(fenced === undefined ? [by] : [by, fenced]);
+  if (fenced !== undefined) expect(nodeIn(report, fenced).fenced).toBe(true);
   const seen = [by, ...names].map((name) => {
     const { upstream, streaming, quiesced, repointing, slots, ...node } = nodeIn(report, name);
     const unused = slots.filter((slot) => !slot.active).map((slot) => slot.slotName);

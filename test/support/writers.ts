@@ -5,7 +5,7 @@ import { Client } from "pg";
 import type { TestCluster, TestServer } from "./cluster.ts";
 
 export interface Writers extends AsyncDisposable {
-  /** The most nodes that were seen out of recovery in one round. Ends the watch. */
+  /** The most nodes that were seen out of recovery, and not fenced, in one round. Ends the watch. */
   most(): Promise<number>;
 }
 
@@ -34,10 +34,10 @@ function watched(server: TestServer): Watched {
     async takesWrites() {
       try {
         const client = await connected();
-        const { rows } = await client.query<{ recovery: boolean }>(
-          "SELECT pg_is_in_recovery() AS recovery",
+        const { rows } = await client.query<{ takes: boolean }>(
+          "SELECT NOT (pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool) AS takes",
         );
-        return rows[0]?.recovery === false;
+        return rows[0]?.takes === true;
       } catch {
         // Dead, frozen or on its way up: it takes nothing.
         if (open !== null) drop(open);
