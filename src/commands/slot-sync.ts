@@ -189,6 +189,18 @@ async function runSlotSync(input: Input, context: Context): Promise<Report> {
   return everyMs === null ? pass(context) : context.watch(everyMs, pass);
 }
 
+/** Consents without which the next pass would come no further. */
+function lackingConsents(kept: readonly KeptSlot[], request: SlotSyncRequest): readonly string[] {
+  const open = kept.map(({ against }) => against).filter((against) => against !== null);
+  const restarts = open.some(({ remedy }) => remedy?.includes("--allow-restart") === true);
+  return [
+    ...(!request.configure && open.some((against) => against.of === "settings")
+      ? ["--configure"]
+      : []),
+    ...(!request.allowRestart && restarts ? ["--allow-restart"] : []),
+  ];
+}
+
 async function runPass(input: Input, context: Context): Promise<Report> {
   const standbys = optionTexts(input, "standby");
   await checkNodeNames(context, standbys);
@@ -215,6 +227,11 @@ async function runPass(input: Input, context: Context): Promise<Report> {
     question: () => "bring the copies of the slots level?",
   };
   const report = await runChange(change, context);
-  const { topology } = report;
-  return topology === undefined ? report : { ...report, slots: findKeptSlots(topology, wish) };
+  const { topology, next } = report;
+  if (topology === undefined) return report;
+  const slots = findKeptSlots(topology, wish);
+  const consents = lackingConsents(slots, request);
+  if (next === undefined || consents.length === 0) return { ...report, slots };
+  const further = [context.typed.again, ...consents].join(" ");
+  return { ...report, slots, next: [further, ...next.slice(1)] };
 }

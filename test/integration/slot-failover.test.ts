@@ -108,7 +108,8 @@ describe.each(majors)("PostgreSQL %d", (major) => {
     expect(wordsOf(report, "slot-without-failover")).toEqual([
       expect.stringMatching(/orders; .*--enable-failover/),
     ]);
-    await operator.change("slot-sync", "--no-physical");
+    const pass = await operator.change("slot-sync", "--no-physical");
+    expect(pass.report.next[0]).toMatch(/^remaster slot-sync --no-physical.* --configure$/);
     expect(allSettings(cluster)).toEqual(before);
   });
 
