@@ -227,11 +227,11 @@ async function runPass(input: Input, context: Context): Promise<Report> {
     question: () => "bring the copies of the slots level?",
   };
   const report = await runChange(change, context);
-  const { topology, next } = report;
+  const { topology, outcome, next = [] } = report;
   if (topology === undefined) return report;
   const slots = findKeptSlots(topology, wish);
   const consents = lackingConsents(slots, request);
-  if (next === undefined || consents.length === 0) return { ...report, slots };
+  if (outcome !== "incomplete" || consents.length === 0) return { ...report, slots };
   const further = [context.typed.again, ...consents].join(" ");
   return { ...report, slots, next: [further, ...next.slice(1)] };
 }
