@@ -13,9 +13,15 @@ export async function withStopped(
   return Promise.all(
     seen.map(async (node) => {
       const pgCtl = nodes.find(({ name }) => name === node.name)?.control?.pgCtl ?? null;
-      if (node.reachable || node.speaksPostgres || pgCtl === null) return node;
+      if (node.reachable) return node;
+      // It starts, or shuts down.
+      if (node.sqlstate === "57P03") return { ...node, changing: true };
+      if (node.speaksPostgres || pgCtl === null) return node;
       const { readStopped } = await import("../host/stopped.ts");
       const files = await readStopped(pgCtl.data);
+      // Nobody listens, and a process is there.
+      if (files === "running")
+        return node.answer === "refused" ? { ...node, changing: true } : node;
       return files === null ? node : { ...node, stopped: stoppedServer(files) };
     }),
   );

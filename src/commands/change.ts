@@ -31,6 +31,29 @@ export async function observeTopology(context: Context): Promise<Topology> {
   return buildTopology(config.name, await context.observe(), { accept: acceptTimeline });
 }
 
+/** How long a server may take to start, end or be streamed to anew until it counts as it is seen, milliseconds. */
+const settlingServersMs = 5_000;
+
+/** Until when it pays to look again where a server is not yet as it will be. */
+export function untilServersSettle(context: Context): number {
+  return context.now() + Math.min(settlingServersMs, context.remainingMs() / 2);
+}
+
+export function isAnyChanging({ nodes }: Topology): boolean {
+  return [...nodes.values()].some((node) => !node.reachable && node.changing === true);
+}
+
+/** The topology once no server is about to start or to end: what an operator left a moment ago may not have come to its end. */
+export async function settledTopology(first: Topology, context: Context): Promise<Topology> {
+  const until = untilServersSettle(context);
+  let topology = first;
+  while (isAnyChanging(topology) && context.now() < until && !context.signal.aborted) {
+    await context.pause(100);
+    topology = await observeTopology(context);
+  }
+  return topology;
+}
+
 /** That no promotion was asked for takes two looks, one after the other. */
 export async function decideOnTwoLooks(
   first: Topology,

@@ -9,7 +9,7 @@ import { soleLeader } from "../plan/switchover-finishing.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
 import { acceptBlockedCommits } from "./blocked-commits.ts";
-import { observeTopology, runChange } from "./change.ts";
+import { isAnyChanging, observeTopology, runChange, untilServersSettle } from "./change.ts";
 import type { Context, Execution } from "./context.ts";
 import { type Input, optionSet, optionText, type VerbDefinition } from "./define.ts";
 import { heldAgainst, namesIn } from "./fence.ts";
@@ -83,24 +83,25 @@ async function surveyPrimary(topology: Topology, context: Context, spare: readon
   return leader === undefined ? null : context.survey(leader, spare);
 }
 
-/** How long a standby may take to connect anew, after a restart of its primary say, milliseconds. */
-const patienceMs = 5_000;
-
-/** Looks again for a while where what speaks against it may pass: a candidate that does not stream, a consumer that holds its slot
- * only now and then. */
+/** Looks again for a while where what speaks against it may pass: a candidate that does not stream (after a restart of its primary,
+ * say), a consumer that holds its slot only now and then; and where a server is about to start or to end, as after a run that
+ * was cut short a moment ago. */
 async function decidePatiently(
   first: Topology,
   context: Context,
   decide: (topology: Topology, consuming: ReadonlySet<string>) => Promise<Decision>,
 ): Promise<Decision> {
-  const until = context.now() + Math.min(patienceMs, context.remainingMs() / 2);
+  const until = untilServersSettle(context);
   const consuming = new Set<string>();
   for (let topology = first; ; topology = await observeTopology(context)) {
     for (const name of findConsuming(first, topology)) consuming.add(name);
     const decision = await decide(topology, consuming);
     const waits =
-      decision.kind === "refused" &&
-      decision.findings.every(({ code }) => code === "not-streaming" || code === "consumer-away");
+      isAnyChanging(topology) ||
+      (decision.kind === "refused" &&
+        decision.findings.every(
+          ({ code }) => code === "not-streaming" || code === "consumer-away",
+        ));
     if (!waits || context.now() >= until || context.signal.aborted) return decision;
     await context.pause(100);
   }

@@ -6,7 +6,7 @@ import { isMarked } from "../plan/quiesce.ts";
 import { withResumes } from "../plan/poolers.ts";
 import type { Report } from "../plan/report.ts";
 import type { Topology } from "../topology/topology.ts";
-import { observeTopology, runChange, unlessRival } from "./change.ts";
+import { observeTopology, runChange, settledTopology, unlessRival } from "./change.ts";
 import type { Context } from "./context.ts";
 import type { Input, VerbDefinition } from "./define.ts";
 import { heldAgainstPoolers } from "./poolers.ts";
@@ -35,7 +35,8 @@ export const undo: VerbDefinition = {
 };
 
 /** That no promotion was asked for takes two looks, where siblings have been told of one. */
-async function decide(first: Topology, context: Context): Promise<Decision> {
+async function decide(seen: Topology, context: Context): Promise<Decision> {
+  const first = await settledTopology(seen, context);
   const decision = planUndo(first);
   const poolers = await context.observePoolers();
   if (decision.kind !== "plan") return withResumes(decision, first, poolers);

@@ -14,11 +14,11 @@ export interface StoppedFiles {
   readonly control: Uint8Array;
 }
 
-/** Null where a process works in the directory, or where it cannot be looked into from here. */
-export async function readStopped(data: string): Promise<StoppedFiles | null> {
+/** `running`: a process works in the directory. Null where it cannot be looked into from here. */
+export async function readStopped(data: string): Promise<StoppedFiles | "running" | null> {
   try {
     const directory = await openDataDirectory(data);
-    if ((await livenessOf(directory)).processes.length > 0) return null;
+    if ((await livenessOf(directory)).processes.length > 0) return "running";
     const { path } = directory;
     const [standbySignal, settings, control] = await Promise.all([
       isThere(join(path, "standby.signal")),

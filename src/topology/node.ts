@@ -87,6 +87,8 @@ export interface UnreachedNode extends ObservedNode {
   readonly sqlstate: string | null;
   /** One line, without secrets. */
   readonly reason: string;
+  /** Its server is about to let sessions in, or to be down: a look a little later finds it so. */
+  readonly changing?: true;
   /** What its data directory says, where it can be looked into and no server works in it; absent elsewhere. */
   readonly stopped?: StoppedServer;
 }
