@@ -4,6 +4,7 @@
 import type { SlotSyncStep } from "../plan/step.ts";
 import { findKeptSlots, type KeptSlot, type SlotMethod } from "../topology/kept-slots.ts";
 import { findLeftCopies } from "../topology/standby-copy.ts";
+import { solePrimary } from "../topology/structure.ts";
 import { buildTopology } from "../topology/topology.ts";
 import { dropLeftCopies } from "./copy-marks.ts";
 import { keepFailoverSlots } from "./failover-slots.ts";
@@ -21,6 +22,8 @@ const keepers: Readonly<Record<SlotMethod, SlotKeeper>> = {
 };
 
 interface Look {
+  /** Whose slots are meant is known. */
+  readonly isLed: boolean;
   readonly kept: readonly KeptSlot[];
   /** Copies to be dropped. */
   readonly left: readonly string[];
@@ -32,6 +35,7 @@ async function look(step: SlotSyncStep, world: World): Promise<Look> {
   const wish = { standbys: [step.node], patterns: step.slots };
   const left = findLeftCopies(topology, wish).filter(({ dropped }) => dropped);
   return {
+    isLed: solePrimary(topology) !== null,
     kept: findKeptSlots(topology, wish),
     left: left.map(({ copy }) => copy.slotName),
   };
@@ -53,7 +57,8 @@ export function createSlotSyncPerformer(): Performer<SlotSyncStep> {
     pollMs: 20,
 
     async holds(step, world) {
-      const { kept, left } = await look(step, world);
+      const { isLed, kept, left } = await look(step, world);
+      if (!isLed) return { holds: false, why: "no primary can be reached", hopeless: true };
       if ((kept.every(isLevel) && left.length === 0) || done.has(step)) return outcome(kept);
       return { holds: false, why: `copies on ${step.node} are not level` };
     },
