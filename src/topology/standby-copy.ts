@@ -71,7 +71,7 @@ export function findLeftCopies(topology: Topology, wish: SlotWish): readonly Lef
     .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
     .flatMap((standby) =>
       wantedSlots(standby, wish.patterns ?? []).flatMap((copy) => {
-        if (there.has(copy.slotName) || copy.synced === true || copy.active) return [];
+        if (there.has(copy.slotName) || copy.active) return [];
         const dropped = wasDropped(primary, standby, copy);
         return dropped === null ? [] : [{ node: standby.name, copy, dropped }];
       }),
@@ -81,6 +81,8 @@ export function findLeftCopies(topology: Topology, wish: SlotWish): readonly Lef
 /** Whether the original was there under this primary; null where the slot is no copy that we know of. Before 16 a mark is not
  * needed: what the hold of this timeline vouches for was a copy of a slot of this primary. */
 function wasDropped(primary: ReachedNode, standby: ReachedNode, copy: Slot): boolean | null {
+  // The server has it go the next time that it keeps its copies level (17+), and nobody else may drop it.
+  if (copy.synced === true) return true;
   if (majorOf(standby) < 16) return isUnderHold(primary, standby, copy);
   const mark = copyMarkOf(standby, copy.slotName);
   return mark === null ? null : mark.timeline === primary.timeline;
