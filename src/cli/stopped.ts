@@ -3,7 +3,8 @@
 
 import { readMarks } from "../conninfo/override.ts";
 import type { StoppedFiles } from "../host/stopped.ts";
-import type { ClusterConfig, Observation, StoppedServer } from "../topology/node.ts";
+import { quoteWord } from "../plan/command-line.ts";
+import type { ClusterConfig, Control, Observation, StoppedServer } from "../topology/node.ts";
 import { readControlFile } from "../wal/control-file.ts";
 
 export async function withStopped(
@@ -12,7 +13,8 @@ export async function withStopped(
 ): Promise<readonly Observation[]> {
   return Promise.all(
     seen.map(async (node) => {
-      const pgCtl = nodes.find(({ name }) => name === node.name)?.control?.pgCtl ?? null;
+      const control = nodes.find(({ name }) => name === node.name)?.control ?? null;
+      const pgCtl = control?.pgCtl ?? null;
       if (node.reachable) return node;
       // It starts, or shuts down.
       if (node.sqlstate === "57P03") return { ...node, changing: true };
@@ -22,9 +24,15 @@ export async function withStopped(
       // Nobody listens, and a process is there.
       if (files === "running")
         return node.answer === "refused" ? { ...node, changing: true } : node;
-      return files === null ? node : { ...node, stopped: stoppedServer(files) };
+      if (files === null) return node;
+      const start = control?.start ?? startByPgCtl(pgCtl);
+      return { ...node, stopped: { ...stoppedServer(files), start } };
     }),
   );
+}
+
+function startByPgCtl({ bindir, data }: NonNullable<Control["pgCtl"]>): string {
+  return `${quoteWord(`${bindir}/pg_ctl`)} -D ${quoteWord(data)} start`;
 }
 
 function stoppedServer({ standbySignal, settings, control }: StoppedFiles): StoppedServer {

@@ -80,13 +80,18 @@ async function clearLeftOvers(standby: Session, primary: Session): Promise<strin
 }
 
 /** One call. A connection of its own: whoever breaks it off must not lose the lock with it. */
-async function callOnce(task: KeepTask, world: World): Promise<string | null> {
+async function callOnce(task: Pick<KeepTask, "standby">, world: World): Promise<string | null> {
   const timeoutMs = Math.max(100, Math.min(callMs, world.remainingMs()));
   await using session = await world.sessionIn(task.standby, "postgres");
   return await syncSlots(session, timeoutMs).catch((error: unknown) => {
     if (error instanceof ConnectionLost) return error.message;
     throw error;
   });
+}
+
+/** Has the server drop its copies of slots that are gone: its worker does so by itself. Gives why they stay. */
+export async function dropObsoleteCopies(standby: string, world: World): Promise<string | null> {
+  return (await syncIsOn(await world.session(standby))) ? null : callOnce({ standby }, world);
 }
 
 /** Notes of each slot how its consumer does, and whether it is worth to wait any longer. */

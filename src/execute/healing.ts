@@ -45,7 +45,10 @@ async function examine(step: HealStep, world: World): Promise<Case | null> {
   const on = (standby?.replayed ?? standby?.received)?.timeline;
   const left = (upstream.history?.ancestors ?? []).toReversed();
   const ends = standby === null ? left : left.filter((entry) => entry.timeline === on);
-  if (ends.length === 0) throw new NotDone(`where ${step.to} left the old timeline is not known`);
+  // No log is torn on the first timeline; a standby that is down is down for another reason there, and comes up as it is.
+  const isFirst = standby === null && upstream.timeline === 1;
+  if (ends.length === 0 && !isFirst)
+    throw new NotDone(`where ${step.to} left the old timeline is not known`);
   const segmentSize = segmentSizeOf(upstream);
   return { node: nodeConfig(world, step.node), upstream, standby, ends, segmentSize };
 }

@@ -5,6 +5,7 @@ import { advanceCopy, type SlotPoint, slotPoints } from "../postgres/slot-copies
 import type { Session } from "../postgres/session.ts";
 import type { ReachedNode, Slot } from "../topology/node.ts";
 import { formatLsn } from "../wal/lsn.ts";
+import { NotDone } from "./performer.ts";
 import type { KeepTask } from "./slot-keeper.ts";
 import type { World } from "./world.ts";
 
@@ -22,6 +23,11 @@ export type SessionIn = (database: string) => Promise<Session>;
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+export function timelineOf({ primary }: Pass): number {
+  if (primary.timeline === null) throw new NotDone(`the timeline of ${primary.name} is not known`);
+  return primary.timeline;
 }
 
 /** Sessions by database, for as long as the work lasts. */
@@ -43,7 +49,7 @@ export async function withSessions<T>(
   }
 }
 
-/** Gives those that came up to their consumers. */
+/** Gives those that came up to their consumers. One whose standby has not replayed that far is no problem by itself. */
 export async function advanceAll(slots: readonly Slot[], pass: Pass): Promise<readonly Slot[]> {
   const { task, world, problems } = pass;
   if (slots.length === 0) return [];
@@ -64,7 +70,6 @@ export async function advanceAll(slots: readonly Slot[], pass: Pass): Promise<re
         const copies = await slotPoints(session);
         const reached = copies.find((each) => each.slotName === slotName)?.confirmedFlushLsn;
         if (reached === to) level.push(slot);
-        else problems.set(slotName, `${task.standby} has not replayed up to ${formatLsn(to)}`);
       } catch (error) {
         problems.set(slotName, messageOf(error));
       }

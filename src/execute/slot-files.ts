@@ -6,7 +6,8 @@
 import { dropHolds, forkSlot, holdCatalog } from "../postgres/catalog-hold.ts";
 import { dropCopy, type SlotPoint, slotPoints } from "../postgres/slot-copies.ts";
 import { listSnapshots, snapshotName } from "../postgres/slot-file.ts";
-import { holdFor, type KeptSlot, wantedSlots } from "../topology/kept-slots.ts";
+import { holdFor, isUnderHold } from "../topology/catalog-holds.ts";
+import { isSameKind, type KeptSlot, wantedSlots } from "../topology/kept-slots.ts";
 import { isAtMost } from "../topology/transaction-id.ts";
 import type { ReachedNode, Slot } from "../topology/node.ts";
 import { oldestWalOf } from "../topology/settings.ts";
@@ -18,6 +19,7 @@ import {
   messageOf,
   type Pass,
   type SessionIn,
+  timelineOf,
   withSessions,
 } from "./slot-advancing.ts";
 import type { SlotKeeper } from "./slot-keeper.ts";
@@ -32,7 +34,11 @@ export const keepSlotFiles: SlotKeeper = async (task, world) => {
   await dropOldHolds(pass);
   const wanted = task.slots.filter((each) => mayBeKept(each, pass));
   const isSteady = wanted.every(
-    ({ copy }) => copy !== null && isGood(copy) && isVouchedFor(copy.catalogXmin, pass),
+    ({ slot, copy }) =>
+      copy !== null &&
+      isSameKind(copy, slot) &&
+      isGood(copy) &&
+      isVouchedFor(copy.catalogXmin, pass),
   );
   await (isSteady ? bringLevel(wanted, pass) : beginAnew(wanted, pass));
   return pass.problems;
@@ -44,31 +50,22 @@ async function look(name: string, world: World): Promise<ReachedNode> {
   return seen;
 }
 
-function timelineOf({ primary }: Pass): number {
-  if (primary.timeline === null) throw new NotDone(`the timeline of ${primary.name} is not known`);
-  return primary.timeline;
-}
-
 /** What stands in the way and is not this pass's to mend is told, and holds up no other slot. */
-function mayBeKept({ slot, copy, against }: KeptSlot, { problems, standby }: Pass): boolean {
+function mayBeKept(
+  { slot, copy, against }: KeptSlot,
+  { problems, primary, standby }: Pass,
+): boolean {
   const isInTheWay = against !== null && against.of !== "copy";
+  const isSame = copy !== null && isSameKind(copy, slot);
   const isAhead =
-    copy?.confirmedFlushLsn != null &&
+    isSame &&
+    copy.confirmedFlushLsn !== null &&
     slot.confirmedFlushLsn !== null &&
     copy.confirmedFlushLsn > slot.confirmedFlushLsn;
-  const isOther = copy !== null && !isCopyOf(copy, slot);
+  const isOther = copy !== null && !isSame && !isUnderHold(primary, standby, copy);
   if (!isInTheWay && !isAhead && !isOther) return true;
   problems.set(slot.slotName, against?.reason ?? `its copy on ${standby.name} is ahead of it`);
   return false;
-}
-
-function isCopyOf(copy: Slot, slot: Slot): boolean {
-  return (
-    copy.slotType === "logical" &&
-    copy.plugin === slot.plugin &&
-    copy.database === slot.database &&
-    copy.twoPhase === slot.twoPhase
-  );
 }
 
 function isGood(copy: Slot): boolean {
@@ -164,6 +161,10 @@ async function beginAnew(wanted: readonly KeptSlot[], pass: Pass): Promise<void>
         ...(await advanceAll(there, pass)),
       ].map(({ slotName }) => slotName),
     );
+    tellOfLate(
+      there.filter(({ slotName }) => !right.has(slotName)),
+      pass,
+    );
     if (anew.length > 0) {
       await dropCopies(
         anew.map(({ slotName }) => slotName).filter((name) => hasSlot(standby, name)),
@@ -179,6 +180,14 @@ async function beginAnew(wanted: readonly KeptSlot[], pass: Pass): Promise<void>
     }
     if (!stays) await vouchFor(right, { forked, pass });
   });
+}
+
+/** What nothing vouches for becomes right only where its consumer is. */
+function tellOfLate(slots: readonly Slot[], { task, problems }: Pass): void {
+  for (const { slotName } of slots) {
+    if (problems.has(slotName)) continue;
+    problems.set(slotName, `${task.standby} has not replayed what its consumer has confirmed`);
+  }
 }
 
 function copyOf({ slotName }: Slot, { standby }: Pass): number | null {
@@ -199,8 +208,9 @@ async function sortOut(
   const session = await world.session(standby.name);
   const snapshots = wanted.some(({ copy }) => copy !== null) ? await listSnapshots(session) : [];
   const oldest = oldestWalOf(standby);
-  const isFit = ({ copy }: KeptSlot): boolean =>
+  const isFit = ({ slot, copy }: KeptSlot): boolean =>
     copy?.restartLsn != null &&
+    isSameKind(copy, slot) &&
     isGood(copy) &&
     (oldest === null || oldest <= copy.restartLsn) &&
     (isVouchedFor(copy.catalogXmin, pass) || snapshots.includes(snapshotName(copy.restartLsn)));

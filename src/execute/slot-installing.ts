@@ -11,13 +11,18 @@ import {
   type SlotState,
 } from "../postgres/slot-file.ts";
 import { reload } from "../postgres/settings.ts";
+import { dropSlot, ensureSlot } from "../postgres/slots.ts";
 import { walCovers } from "../postgres/wal-files.ts";
 import type { ClusterConfig, Slot } from "../topology/node.ts";
+import { holdSlotName } from "../topology/slot-name.ts";
 import { majorOf } from "../topology/structure.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import { waitFor } from "./acting.ts";
-import { messageOf, type Pass } from "./slot-advancing.ts";
+import { delayMs, whyLate } from "./late-replay.ts";
+import { messageOf, type Pass, timelineOf } from "./slot-advancing.ts";
 import { nodeConfig, type World } from "./world.ts";
+
+const pausedSql = "SELECT pg_is_wal_replay_paused()::text AS paused";
 
 /** Why no copy can be made there; null where one can. */
 export async function obstacleToInstalling(pass: Pass): Promise<string | null> {
@@ -29,14 +34,51 @@ export async function obstacleToInstalling(pass: Pass): Promise<string | null> {
   if (control === null || control.slotFiles === null) {
     return `making a copy takes the data directory of ${standby.name}, and the topology file gives no control.pg_ctl of it`;
   }
-  return majorOf(primary) === majorOf(standby)
-    ? null
-    : `${standby.name} runs another major version than ${primary.name}`;
+  if (majorOf(primary) !== majorOf(standby)) {
+    return `${standby.name} runs another major version than ${primary.name}`;
+  }
+  // Whoever paused it, or asked for that while nothing was to be replayed (13), would find it gone on.
+  const [row] = await (await world.session(standby.name)).query(pausedSql);
+  if (row?.["paused"] === "true") {
+    return `replay is paused on ${standby.name}, and making a copy takes a restart, which would let it go on`;
+  }
+  return whyLate(standby, world.remainingMs());
 }
 
-/** Gives the slots that the standby has then; what went wrong with one is among the pass's problems. */
+/** Gives the slots that the standby has then; what went wrong with one is among the pass's problems. What is read of the primary is
+ * read in the standby's turn: by the next one's its own WAL would be gone that the slots began with. */
 export async function installSlots(slots: readonly Slot[], pass: Pass): Promise<readonly Slot[]> {
   const { task, world, problems } = pass;
+  const states = await inTurn(world.config, () => installInTurn(slots, pass));
+  if (states.length === 0) return [];
+  // A receiver that is told to read its settings sends its feedback at once.
+  await reload(await world.session(task.standby));
+  for (const { slotName } of states) problems.delete(slotName);
+  return slots.filter(({ slotName }) => states.some((state) => state.slotName === slotName));
+}
+
+async function installInTurn(slots: readonly Slot[], pass: Pass): Promise<readonly SlotState[]> {
+  const pin = await pinWal(slots, pass);
+  try {
+    return await installPinned(slots, pass);
+  } finally {
+    if (pin !== null) await dropSlot(await pass.world.session(pass.task.standby), pin);
+  }
+}
+
+/** A slot's WAL has to be there until the slot itself holds it, and restartpoints remove it, the one of the shutdown too: a slot of ours
+ * on the standby holds all from its last restartpoint on for so long. Without room for it there is none. One that is left there by a
+ * run that died is a hold that a standby has no use for (topology/catalog-holds.ts). */
+async function pinWal(slots: readonly Slot[], pass: Pass): Promise<string | null> {
+  const { task, world } = pass;
+  const session = await world.session(task.standby);
+  if ((await slotRoom(session)).free <= slots.length) return null;
+  const name = holdSlotName(task.standby, timelineOf(pass));
+  return (await ensureSlot(session, name)).done ? name : null;
+}
+
+async function installPinned(slots: readonly Slot[], pass: Pass): Promise<readonly SlotState[]> {
+  const { task, world } = pass;
   const session = await world.session(task.standby);
   // What a restartpoint lets go of is gone now and not while the server is down, which is shorter for it.
   await session.query("CHECKPOINT", [], { timeoutMs: Math.max(100, world.remainingMs()) });
@@ -47,12 +89,9 @@ export async function installSlots(slots: readonly Slot[], pass: Pass): Promise<
   const states = await whereCovered(files.states, pass);
   if (states.length === 0) return [];
   await mustHaveRoom(states, pass);
-  await inTurn(world.config, () => restartWith({ ...files, states }, pass));
+  await restartWith({ ...files, states }, pass);
   await untilLoaded(states, pass);
-  // A receiver that is told to read its settings sends its feedback at once.
-  await reload(await world.session(task.standby));
-  for (const { slotName } of states) problems.delete(slotName);
-  return slots.filter(({ slotName }) => states.some((state) => state.slotName === slotName));
+  return states;
 }
 
 /** Those whose WAL the standby has. */
@@ -76,10 +115,11 @@ async function whereCovered(
   return covered;
 }
 
-/** How long a standby may take to come up to the slots, milliseconds. */
+/** How long a standby may take to come up to the slots, beside the time by which it is late on purpose, milliseconds. */
 const replayMs = 5_000;
 
-async function mustHaveRoom(states: readonly SlotState[], { task, world }: Pass): Promise<void> {
+async function mustHaveRoom(states: readonly SlotState[], pass: Pass): Promise<void> {
+  const { task, world } = pass;
   const session = await world.session(task.standby);
   const { walLevel, free } = await slotRoom(session);
   const { standby } = task;
@@ -87,7 +127,11 @@ async function mustHaveRoom(states: readonly SlotState[], { task, world }: Pass)
   if (free < states.length) {
     throw new Error(`max_replication_slots of ${standby} has room for ${free} more slots`);
   }
-  const until = world.now() + replayMs;
+  const until = world.now() + delayMs(pass.standby) + replayMs;
+  // One below a standby that was just restarted asks it for WAL again at once when it is told to read its settings.
+  const push = async (): Promise<void> => {
+    await reload(session);
+  };
   const end = states.reduce((most, { confirmedFlushLsn: at }) => (at > most ? at : most), 0n);
   await waitFor(
     async () => {
@@ -97,29 +141,41 @@ async function mustHaveRoom(states: readonly SlotState[], { task, world }: Pass)
       return world.now() > until ? { holds: false, why, hopeless: true } : { holds: false, why };
     },
     world,
-    { pollMs: 10 },
+    { pollMs: 10, nudge: { everyMs: 500, push } },
   );
 }
 
 const turns = new WeakMap<ClusterConfig, Promise<void>>();
 
-async function inTurn(config: ClusterConfig, work: () => Promise<void>): Promise<void> {
+async function inTurn<T>(config: ClusterConfig, work: () => Promise<T>): Promise<T> {
   const before = turns.get(config) ?? Promise.resolve();
   const mine = before.then(work);
   turns.set(
     config,
-    mine.catch(() => undefined),
+    mine.then(
+      () => undefined,
+      () => undefined,
+    ),
   );
-  await mine;
+  return mine;
 }
 
 /** For starting a server that we have stopped, however little of the run's time is left, milliseconds. */
 const startMs = 20_000;
 
+/** Stopping it takes no session, which whoever takes the lock from us would end: so both are asked right before, and by the
+ * sessions that hold the lock. Without a primary to follow no standby is stopped either. */
+async function mustBeOurs({ task, world }: Pick<Pass, "task" | "world">): Promise<void> {
+  for (const node of [task.primary, task.standby]) {
+    await (await world.session(node)).query("SELECT 1");
+  }
+  if (world.signal.aborted) throw new Error("interrupted");
+}
+
 async function restartWith(files: SlotFileSet, { task, world }: Pass): Promise<void> {
   const control = await world.control(nodeConfig(world, task.standby));
   if (control?.slotFiles == null) throw new Error(`there is no control of ${task.standby}`);
-  if (world.signal.aborted) throw new Error("interrupted");
+  await mustBeOurs({ task, world });
   world.ends(task.standby);
   try {
     await control.stop({ timeoutMs: world.remainingMs() });

@@ -3,10 +3,12 @@
 
 import type { SlotSyncStep } from "../plan/step.ts";
 import { findKeptSlots, type KeptSlot, type SlotMethod } from "../topology/kept-slots.ts";
+import type { Slot } from "../topology/node.ts";
 import { findLeftCopies } from "../topology/standby-copy.ts";
+import { solePrimary } from "../topology/structure.ts";
 import { buildTopology } from "../topology/topology.ts";
 import { dropLeftCopies } from "./copy-marks.ts";
-import { keepFailoverSlots } from "./failover-slots.ts";
+import { dropObsoleteCopies, keepFailoverSlots } from "./failover-slots.ts";
 import { type Holding, NotDone, type Performer } from "./performer.ts";
 import { keepSlotFiles } from "./slot-files.ts";
 import type { SlotKeeper } from "./slot-keeper.ts";
@@ -21,9 +23,11 @@ const keepers: Readonly<Record<SlotMethod, SlotKeeper>> = {
 };
 
 interface Look {
+  /** Whose slots are meant is known. */
+  readonly isLed: boolean;
   readonly kept: readonly KeptSlot[];
   /** Copies to be dropped. */
-  readonly left: readonly string[];
+  readonly left: readonly Slot[];
 }
 
 /** How they stand now, by fresh looks at all nodes. */
@@ -32,8 +36,9 @@ async function look(step: SlotSyncStep, world: World): Promise<Look> {
   const wish = { standbys: [step.node], patterns: step.slots };
   const left = findLeftCopies(topology, wish).filter(({ dropped }) => dropped);
   return {
+    isLed: solePrimary(topology) !== null,
     kept: findKeptSlots(topology, wish),
-    left: left.map(({ copy }) => copy.slotName),
+    left: left.map(({ copy }) => copy),
   };
 }
 
@@ -47,25 +52,38 @@ function outcome(kept: readonly KeptSlot[]): Holding {
   return { holds: true, detail: `${ready} of ${kept.length} ready` };
 }
 
+/** Gives those that stay, with the reason. */
+async function dropLeft(
+  node: string,
+  left: readonly Slot[],
+  world: World,
+): Promise<readonly (readonly [string, string])[]> {
+  const synced = left.filter((copy) => copy.synced === true).map(({ slotName }) => slotName);
+  const others = left.filter((copy) => copy.synced !== true).map(({ slotName }) => slotName);
+  await dropLeftCopies(node, others, world);
+  const why = synced.length === 0 ? null : await dropObsoleteCopies(node, world);
+  return why === null ? [] : synced.map((name) => [name, why] as const);
+}
+
 export function createSlotSyncPerformer(): Performer<SlotSyncStep> {
   const done = new Set<SlotSyncStep>();
   return {
     pollMs: 20,
 
     async holds(step, world) {
-      const { kept, left } = await look(step, world);
+      const { isLed, kept, left } = await look(step, world);
+      if (!isLed) return { holds: false, why: "no primary can be reached", hopeless: true };
       if ((kept.every(isLevel) && left.length === 0) || done.has(step)) return outcome(kept);
       return { holds: false, why: `copies on ${step.node} are not level` };
     },
 
     async act(step, world) {
       const { kept, left } = await look(step, world);
-      await dropLeftCopies(step.node, left, world);
+      const failures = new Map(await dropLeft(step.node, left, world));
       const [first] = kept;
       if (first === undefined && left.length === 0) {
         throw new NotDone("none of these slots is on the primary any more");
       }
-      const failures = new Map<string, string>();
       const works = (Object.keys(keepers) as SlotMethod[]).map(async (method) => {
         const slots = kept.filter((each) => each.method === method && !isLevel(each));
         if (first === undefined || slots.length === 0) return;

@@ -16,7 +16,6 @@ import {
   linksHold,
   provenAt,
 } from "../topology/proven-copy.ts";
-import { settingText } from "../topology/settings.ts";
 import { decideCopyWork } from "../topology/standby-copy.ts";
 import { reachedNode } from "../topology/structure.ts";
 import { buildTopology, type Topology } from "../topology/topology.ts";
@@ -24,6 +23,7 @@ import { isAtMost } from "../topology/transaction-id.ts";
 import { makeCopies } from "./copy-making.ts";
 import { markCopies } from "./copy-marks.ts";
 import { workInDatabases } from "./copy-sessions.ts";
+import { whyLate } from "./late-replay.ts";
 import { NotDone } from "./performer.ts";
 import type { KeepTask, SlotKeeper } from "./slot-keeper.ts";
 import type { World } from "./world.ts";
@@ -132,14 +132,10 @@ async function make(scene: Scene, slots: readonly KeptSlot[]): Promise<Failures>
 
 /** A copy comes to be as replay goes on. */
 function whyNoneCanBe({ standby, remainingMs }: Scene): string | null {
-  const { name } = standby;
-  const delayMs = Number(settingText(standby, "recovery_min_apply_delay") ?? "0");
   if (standby.replay === "paused") {
-    return `replay is paused on ${name}, and a copy comes to be only as it goes on`;
+    return `replay is paused on ${standby.name}, and a copy comes to be only as it goes on`;
   }
-  return delayMs > 0 && delayMs >= remainingMs()
-    ? `${name} replays what is older than ${delayMs} ms alone (recovery_min_apply_delay), and a copy takes longer than that: give it more time with --timeout`
-    : null;
+  return whyLate(standby, remainingMs());
 }
 
 function marksOf(

@@ -3,6 +3,7 @@
 // that no WAL piles up, and keeps a record of those that it made (remaster.kept_slots); what is not recorded, nor named by our
 // own rule, belongs to somebody else and is left alone.
 
+import { idleHolds, orphanedHolds } from "../topology/catalog-holds.ts";
 import type { Finding } from "../topology/finding.ts";
 import type { ReachedNode, Slot } from "../topology/node.ts";
 import { settingText } from "../topology/settings.ts";
@@ -25,7 +26,7 @@ export interface SiblingSlot {
 export interface SlotKeeping {
   readonly make: readonly string[];
   readonly advance: readonly { readonly slot: string; readonly to: Lsn }[];
-  /** Made for a node that would not ask for it here any more. */
+  /** Made for a node that would not ask for it here any more, or to hold catalogue rows for copies that are gone. */
   readonly drop: readonly string[];
   /** The record as it is to be then; null: as it is. */
   readonly record: readonly string[] | null;
@@ -86,7 +87,7 @@ export function planKeeping(topology: Topology, node: ReachedNode): SlotKeeping 
   const mayKeep = ({ slot, sibling }: SiblingSlot): boolean =>
     found(slot) === undefined || record.includes(slot) || slot === physicalSlotName(sibling, null);
   const ours = wanted.filter((each) => mayKeep(each) && !isTaken(found(each.slot)));
-  const drop = noLongerWanted(topology, node, wanted);
+  const drop = [...noLongerWanted(topology, node, wanted), ...idleHolds(topology, node)];
   const after = [
     ...new Set([...record.filter((slot) => found(slot) !== undefined), ...namesOf(ours)]),
   ].filter((slot) => !drop.includes(slot) && node.role === "standby");
@@ -171,6 +172,10 @@ function tellOfForeign(
 
 /** Slots of ours that nobody needs: of nodes that left the topology file, of standbys that stream elsewhere. */
 export function findPrunable(topology: Topology, node: ReachedNode): readonly string[] {
+  return [...orphanedHolds(topology, node), ...prunableSiblings(topology, node)];
+}
+
+function prunableSiblings(topology: Topology, node: ReachedNode): readonly string[] {
   const wanted = wantedSlots(topology, node).map(({ slot }) => slot);
   const names = [...topology.nodes.values()].map(({ name }) => physicalSlotName(name, null));
   const reached = reachedNodes(topology);

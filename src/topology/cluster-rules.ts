@@ -55,17 +55,26 @@ export function unreachableNodes(structure: Structure): readonly Finding[] {
       edge?.streaming === true && edge.upstream !== null
         ? `; yet ${edge.upstream} streams to it`
         : "";
-    const { says, hint } = knocking[node.answer];
+    const { says } = knocking[node.answer];
     return [
       {
         code: "node-unreachable",
         severity: "problem",
         node: node.name,
         message: `${node.name}: ${says} (${node.reason})${fed}`,
-        hint,
+        hint: hintFor(node),
       },
     ];
   });
+}
+
+/** A standby may be down because whoever stopped it died before he started it again. What may come up as a primary is left to a
+ * person to start. */
+function hintFor({ answer, stopped }: UnreachedNode): string {
+  const isStandby = stopped?.standbySignal === true && stopped.demoted === null;
+  return answer === "refused" && isStandby && stopped.start !== undefined
+    ? `start the server, as the owner of its files: \`${stopped.start}\`; or look at its log`
+    : knocking[answer].hint;
 }
 
 /** Nobody takes writes. Not said when nobody answered at all: then nothing is known. */

@@ -4,12 +4,12 @@
 // takes hot_standby_feedback and a physical slot at each step of the way down.
 
 import { formatLsn, type Lsn } from "../wal/lsn.ts";
+import { holdFor, isUnderHold } from "./catalog-holds.ts";
 import type { ReachedNode, Slot } from "./node.ts";
 import { majorOf, reachedNode, solePrimary, standbysOf } from "./structure.ts";
 import { holdingLinks, isProven, linksHold, provenAt } from "./proven-copy.ts";
 import { oldestWalOf } from "./settings.ts";
 import { lackingSettings, standbysUpwards } from "./slot-settings.ts";
-import { holdSlotName } from "./slot-name.ts";
 import { type Topology, upstreamChain } from "./topology.ts";
 import { isAtMost } from "./transaction-id.ts";
 
@@ -209,6 +209,13 @@ function obstacleOfCopy(
 ): SlotObstacle | null {
   const { standby, slot } = each;
   const { name } = standby;
+  if (!isSameKind(copy, slot) && isUnderHold(each.primary, standby, copy)) {
+    return {
+      of: "copy",
+      reason: `its copy on ${name} is of a slot that had its name before (${kindOf(copy)})`,
+      remedy: anew(each),
+    };
+  }
   if (!isSameKind(copy, slot)) {
     return {
       of: "copy",
@@ -315,17 +322,6 @@ function isHeldForFile(
 ): boolean {
   const hold = holdFor(primary, standby.name);
   return hold !== null && isAtMost(hold, needs);
-}
-
-/** The oldest transaction whose catalogue rows the primary holds for a standby's copies; null where it holds none. */
-export function holdFor(
-  { slots, timeline }: Pick<ReachedNode, "slots" | "timeline">,
-  standby: string,
-): number | null {
-  if (timeline === null) return null;
-  const name = holdSlotName(standby, timeline);
-  const slot = slots.find((each) => each.slotName === name && each.slotType === "physical");
-  return slot === undefined || slot.walStatus === "lost" ? null : slot.catalogXmin;
 }
 
 /** wal_status of a slot that was there when its server started says nothing of what was removed before (13 to 15). */

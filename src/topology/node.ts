@@ -101,6 +101,8 @@ export interface StoppedServer {
   readonly demoted: { readonly to: Address | null } | null;
   /** Where its shutdown checkpoint begins; null where it was not shut down cleanly, or as a standby. */
   readonly shutDownAt: Position | null;
+  /** The command that starts it on its machine. */
+  readonly start?: string;
 }
 
 /** What holds replay up, if anything does. */

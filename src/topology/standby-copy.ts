@@ -1,11 +1,12 @@
-// What is to be done about a copy that is kept by decoding on the standby (16+), and which copies are left over: those whose
+// What is to be done about a copy that is kept by decoding on the standby (16+), and which copies are left over (13+): those whose
 // original was dropped. A slot that somebody uses on the standby, or that is of another kind, is never touched.
 
+import { isUnderHold } from "./catalog-holds.ts";
 import type { CopyMark } from "./copy-mark.ts";
 import { type KeptSlot, type SlotWish, wantedSlots } from "./kept-slots.ts";
-import type { Slot } from "./node.ts";
+import type { ReachedNode, Slot } from "./node.ts";
 import { copyMarkOf } from "./proven-copy.ts";
-import { solePrimary, standbysOf } from "./structure.ts";
+import { majorOf, solePrimary, standbysOf } from "./structure.ts";
 import type { Topology } from "./topology.ts";
 
 export type CopyWork =
@@ -70,11 +71,19 @@ export function findLeftCopies(topology: Topology, wish: SlotWish): readonly Lef
     .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
     .flatMap((standby) =>
       wantedSlots(standby, wish.patterns ?? []).flatMap((copy) => {
-        const mark = copyMarkOf(standby, copy.slotName);
-        if (mark === null || there.has(copy.slotName)) return [];
-        if (copy.synced === true || copy.active) return [];
-        const dropped = mark.timeline === primary.timeline;
-        return [{ node: standby.name, copy, dropped }];
+        if (there.has(copy.slotName) || copy.active) return [];
+        const dropped = wasDropped(primary, standby, copy);
+        return dropped === null ? [] : [{ node: standby.name, copy, dropped }];
       }),
     );
+}
+
+/** Whether the original was there under this primary; null where the slot is no copy that we know of. Before 16 a mark is not
+ * needed: what the hold of this timeline vouches for was a copy of a slot of this primary. */
+function wasDropped(primary: ReachedNode, standby: ReachedNode, copy: Slot): boolean | null {
+  // The server has it go the next time that it keeps its copies level (17+), and nobody else may drop it.
+  if (copy.synced === true) return true;
+  if (majorOf(standby) < 16) return isUnderHold(primary, standby, copy);
+  const mark = copyMarkOf(standby, copy.slotName);
+  return mark === null ? null : mark.timeline === primary.timeline;
 }
