@@ -25,8 +25,9 @@ export async function withStopped(
       if (files === "running")
         return node.answer === "refused" ? { ...node, changing: true } : node;
       if (files === null) return node;
-      const start = control?.start ?? startByPgCtl(pgCtl);
-      return { ...node, stopped: { ...stoppedServer(files), start } };
+      // A command of the operator's own is not shown: it may hold a secret.
+      const start = control?.start == null ? { start: startByPgCtl(pgCtl) } : {};
+      return { ...node, stopped: { ...stoppedServer(files), ...start } };
     }),
   );
 }
