@@ -86,6 +86,8 @@ async function installPinned(slots: readonly Slot[], pass: Pass): Promise<readon
     await world.session(task.primary),
     slots.map(({ slotName }) => slotName),
   );
+  // What it has not received yet is not what it has no more.
+  await untilReplayed(files.states, pass);
   const states = await whereCovered(files.states, pass);
   if (states.length === 0) return [];
   await mustHaveRoom(states, pass);
@@ -115,11 +117,7 @@ async function whereCovered(
   return covered;
 }
 
-/** How long a standby may take to come up to the slots, beside the time by which it is late on purpose, milliseconds. */
-const replayMs = 5_000;
-
-async function mustHaveRoom(states: readonly SlotState[], pass: Pass): Promise<void> {
-  const { task, world } = pass;
+async function mustHaveRoom(states: readonly SlotState[], { task, world }: Pass): Promise<void> {
   const session = await world.session(task.standby);
   const { walLevel, free } = await slotRoom(session);
   const { standby } = task;
@@ -127,6 +125,15 @@ async function mustHaveRoom(states: readonly SlotState[], pass: Pass): Promise<v
   if (free < states.length) {
     throw new Error(`max_replication_slots of ${standby} has room for ${free} more slots`);
   }
+}
+
+/** How long a standby may take to come up to the slots, beside the time by which it is late on purpose, milliseconds. */
+const replayMs = 5_000;
+
+async function untilReplayed(states: readonly SlotState[], pass: Pass): Promise<void> {
+  const { task, world } = pass;
+  const { standby } = task;
+  const session = await world.session(standby);
   const until = world.now() + delayMs(pass.standby) + replayMs;
   // One below a standby that was just restarted asks it for WAL again at once when it is told to read its settings.
   const push = async (): Promise<void> => {

@@ -147,7 +147,12 @@ async function alter(session: Session, name: ChangeableSetting, sql: string): Pr
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;
     // The server's own message may quote the value, so only its SQLSTATE goes on.
-    const code = error.sqlstate === "42501" ? "missing-right" : "setting-out-of-reach";
+    if (error.sqlstate === "42501") {
+      const right =
+        session.version >= 150_000 ? `SET, ALTER SYSTEM ON PARAMETER ${name}` : "SUPERUSER";
+      return refuse("missing-right", `this role may not change ${name}: it lacks ${right}`);
+    }
+    const code = "setting-out-of-reach";
     return refuse(code, `the server refused to change ${name} (SQLSTATE ${error.sqlstate})`);
   }
 }

@@ -1,7 +1,7 @@
 // A logical slot as files: its state (pg_replslot/NAME/state), the snapshots from which decoding goes on (pg_logical/snapshots), and
 // where rows of rewritten catalogues went (pg_logical/mappings). The state alone will not do: a server that decodes from it without
 // the snapshots passes in silence over transactions that began while another ran (13 to 15), and one without a logical slot
-// keeps neither. Read on a primary, which takes a superuser; written by the host.
+// keeps neither. Read on a primary, by functions that are a superuser's unless they are granted; written by the host.
 // Source: ReplicationSlotOnDisk in src/backend/replication/slot.c, SnapBuildOnDisk in snapbuild.c; little-endian machines only.
 
 import { crc32c } from "../wal/crc32c.ts";
@@ -90,7 +90,9 @@ export async function readSlotFiles(
     }
   } catch (error) {
     if (!(error instanceof QueryError) || error.sqlstate !== "42501") throw error;
-    throw new Error("this role may not read the slots' files, which takes a superuser");
+    throw new Error(
+      "this role may not read the slots' files: it lacks EXECUTE on pg_read_binary_file or pg_ls_dir (`remaster role --print`)",
+    );
   }
   throw new Error("the slots' snapshots are removed as they are read");
 }
@@ -124,7 +126,9 @@ async function listFiles(
   session: Session,
   folder: DecodingFile["folder"],
 ): Promise<readonly string[]> {
-  const rows = await session.query("SELECT pg_ls_dir($1) AS name", [`pg_logical/${folder}`]);
+  const rows = await session.query("SELECT pg_ls_dir($1, true, false) AS name", [
+    `pg_logical/${folder}`,
+  ]);
   return rows.map((row) => row["name"] ?? "");
 }
 

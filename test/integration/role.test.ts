@@ -133,6 +133,45 @@ describe.each(since15)("the printed role, PostgreSQL %d", (major) => {
     ]);
   });
 
+  test("keeps logical slots, by each way that the server has", async () => {
+    const settings = { hot_standby_feedback: "on" };
+    await using cluster = await startCluster({ major, standbys: 1, settings });
+    const operator = await madeRole(cluster, major);
+    const n1 = cluster.server("n1");
+    const make = "SELECT pg_create_logical_replication_slot";
+    await sql(n1, `${make}('a', 'test_decoding')`);
+    if (major >= 17) await sql(n1, `${make}('b', 'test_decoding', false, false, true)`);
+    const slots = major >= 17 ? ["a", "b"] : ["a"];
+    const confirm = async (): Promise<void> => {
+      for (const name of slots) {
+        await sql(n1, `SELECT count(*) FROM pg_logical_slot_get_changes('${name}', NULL, NULL)`);
+      }
+    };
+    await confirm();
+    const restart = major < 16 ? ["--allow-restart"] : [];
+    const over = new AbortController();
+    const consuming = (async () => {
+      while (!over.signal.aborted) await confirm();
+    })();
+    const made = await operator.change("slot-sync", "--configure", ...restart);
+    over.abort();
+    await consuming;
+    const again = await operator.change("slot-sync");
+    expect([again.status, ...alarmsIn(made.report), ...alarmsIn(again.report)]).toEqual([0]);
+    const there =
+      "SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical' ORDER BY 1";
+    expect(await sql(cluster.server("n2"), there)).toEqual(slots);
+    if (major < 16) return;
+    const mark = "SET, ALTER SYSTEM ON PARAMETER remaster.slots";
+    await sql(n1, `REVOKE ${mark} FROM ${quoted(roleName)}`, `${make}('c', 'test_decoding')`);
+    const refused = await operator.change("slot-sync", "--slot", "c");
+    const messages = refused.report.findings.map(({ message }) => message);
+    expect([refused.status, messages]).toEqual([
+      8,
+      expect.arrayContaining([expect.stringContaining(`it lacks ${mark}`)]),
+    ]);
+  });
+
   test("changes nothing that it may not see", async () => {
     await using cluster = await startCluster({ major, standbys: 1 });
     const operator = await madeRole(cluster, major);

@@ -71,7 +71,7 @@ describe.each(some)("PostgreSQL %d", (major) => {
     await operator.change("slot-sync", "--no-physical", ...restart);
     await new Consumer("a").take(n1);
     const pass = await operator.change("slot-sync", "--no-physical", ...restart);
-    const onPrimary = expect.stringMatching(
+    const onPrimary: unknown = expect.stringMatching(
       /^slot-would-be-lost: .* gone .*: it is lost on n1 itself/,
     );
     expect(told(pass)).toEqual([8, [onPrimary]]);
