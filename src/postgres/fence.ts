@@ -77,7 +77,7 @@ const readOnlySql = {
   session: `SELECT reset_val AS setting FROM pg_settings WHERE name = 'default_transaction_read_only'`,
 } as const;
 
-async function readOnlyDefault(session: Session): Promise<string> {
+export async function readOnlyDefault(session: Session): Promise<string> {
   try {
     const [row] = await session.query(readOnlySql.files);
     return row?.["setting"] ?? "off";
@@ -327,12 +327,13 @@ export async function unfence(
 ): Promise<Acted> {
   if (!(await reloadAll(session, options))) return notTaken;
   await stayOpen(session);
-  const { fenced } = await look(session);
+  const { fenced, isPrimary } = await look(session);
   if (fenced === "") return acted;
   const mark = parseFenceMark(fenced);
   const given = await giveBackSettings(session, mark);
   if (!given.done) return given;
-  const opened = mark === null ? acted : await reopen(session, mark, options);
+  // A standby has the catalogues of the primary.
+  const opened = mark === null || !isPrimary ? acted : await reopen(session, mark, options);
   if (!opened.done) return opened;
   const cleared = await resetSystem(session, "remaster.fenced");
   if (!cleared.done) return cleared;
@@ -342,10 +343,10 @@ export async function unfence(
 }
 
 export async function giveBackSettings(session: Session, mark: FenceMark | null): Promise<Acted> {
-  const wanted = [
-    ["default_transaction_read_only", mark?.readOnly],
-    ["synchronous_standby_names", mark?.synchronous],
-  ] as const;
+  const readOnly = ["default_transaction_read_only", mark?.readOnly] as const;
+  const synchronous = ["synchronous_standby_names", mark?.synchronous] as const;
+  // One that is closed for slots alone has its own list in force.
+  const wanted = mark?.awaits === undefined ? [readOnly, synchronous] : [readOnly];
   for (const [name, value] of wanted) {
     const done =
       value === undefined

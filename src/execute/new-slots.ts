@@ -1,0 +1,242 @@
+// Closes a standby that is to lead for the logical slots that it is to get, and makes them once it leads. A new slot begins where the
+// log is when it is made, so nothing may have been written behind what the consumer had confirmed on the old primary: the log
+// itself is read for that, over the change of the timeline. What is written by autovacuum counts as well; a server
+// that was just promoted starts none before a share of autovacuum_naptime has passed (13 to 18).
+
+import type { CloseStep, MakeSlotsStep } from "../plan/step.ts";
+import { closeStandby, isClosedFor, readAwaited } from "../postgres/close.ts";
+import { dropLogicalSlot, makeLogicalSlot, readBeginnings } from "../postgres/consumer-slots.ts";
+import { readFenceMark } from "../postgres/fence.ts";
+import { findForeignWrites } from "../postgres/watch.ts";
+import type { AwaitedSlot } from "../topology/fence-mark.ts";
+import type { ReachedNode } from "../topology/node.ts";
+import { segmentSizeOf } from "../topology/settings.ts";
+import { type Lsn, lsn, maxLsn } from "../wal/lsn.ts";
+import { formatPosition, type Position } from "../wal/position.ts";
+import { mustFinish } from "./acting.ts";
+import type { Memory } from "./memory.ts";
+import { NotDone, type Performer, Unfinished } from "./performer.ts";
+import { nodeConfig, type World } from "./world.ts";
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The databases in which slots will be made must let us in: once it leads there is no time to find out. */
+async function checkDatabases(
+  node: string,
+  slots: readonly AwaitedSlot[],
+  world: World,
+): Promise<void> {
+  const names = [...new Set(slots.map(({ database }) => database))];
+  await Promise.all(
+    names.map(async (database) => {
+      try {
+        const session = await world.sessionIn(node, database);
+        await session.close();
+      } catch (error) {
+        throw new NotDone(`database ${database} of ${node} does not let us in: ${words(error)}`);
+      }
+    }),
+  );
+}
+
+export function createClosePerformer({ closed }: Memory): Performer<CloseStep> {
+  return {
+    pollMs: 2,
+
+    async holds({ node, slots }, world) {
+      // What another run saw as confirmed may be old.
+      const isHeld = closed.has(node) && (await isClosedFor(await world.session(node), slots));
+      return isHeld
+        ? { holds: true, detail: null }
+        : { holds: false, why: `${node} would take writes as soon as it leads` };
+    },
+
+    async act({ node, of, slots }, world) {
+      const [session, primary] = await Promise.all([world.session(node), world.session(of)]);
+      const awaits = await readAwaited(primary, slots);
+      const known = awaits.map(({ slotName }) => slotName);
+      const gone = slots.filter((name) => !known.includes(name));
+      if (gone.length > 0) throw new NotDone(`${of} has no slot ${gone.join(", ")} any more`);
+      await checkDatabases(node, awaits, world);
+      closed.add(node);
+      const { signal } = world;
+      mustFinish(
+        await closeStandby(session, { awaits, primary, timeoutMs: world.remainingMs(), signal }),
+      );
+    },
+  };
+}
+
+/** What is known of a primary that is to get slots. */
+interface Wanted {
+  readonly node: ReachedNode;
+  readonly awaits: readonly AwaitedSlot[];
+  /** Where its own timeline begins: a slot that gives nothing before that was made there. */
+  readonly from: Lsn;
+}
+
+async function look(name: string, world: World): Promise<Wanted | null> {
+  const awaits = (await readFenceMark(await world.session(name)))?.awaits;
+  if (awaits === undefined) return null;
+  const [node] = await world.observe([name]);
+  if (node?.reachable !== true || node.role !== "primary" || node.history === null) {
+    throw new Error(`${name} is not seen to lead`);
+  }
+  return { node, awaits, from: node.history.ancestors.at(-1)?.end ?? lsn(0n) };
+}
+
+/** Those that were made on the node since it leads. */
+async function findMade({ node, awaits, from }: Wanted, world: World) {
+  const begins = await readBeginnings(await world.session(node.name));
+  return awaits.filter(({ slotName }) => (begins.get(slotName) ?? -1n) >= from);
+}
+
+/** Of the time that is left: writes wait. */
+function shareOf(world: World): number {
+  return Math.max(1, world.remainingMs() * 0.8);
+}
+
+async function make(node: string, slot: AwaitedSlot, world: World): Promise<void> {
+  // A copy that was made while it was a standby.
+  await dropLogicalSlot(await world.session(node), slot.slotName);
+  await using session = await world.sessionIn(node, slot.database);
+  await makeLogicalSlot(session, slot, shareOf(world));
+}
+
+/** Why each one that could not be made was not, by name. */
+async function makeAll(
+  { name }: ReachedNode,
+  slots: readonly AwaitedSlot[],
+  world: World,
+): Promise<ReadonlyMap<AwaitedSlot, string>> {
+  const failures = new Map<AwaitedSlot, string>();
+  await Promise.all(
+    slots.map((slot) =>
+      make(name, slot, world).catch((error: unknown) => {
+        failures.set(slot, words(error));
+      }),
+    ),
+  );
+  return failures;
+}
+
+/** The stretches of the log between what was confirmed and where the slots begin, one per timeline. */
+function stretches(
+  { node, awaits, from }: Wanted,
+  until: Lsn,
+): readonly { readonly from: Position; readonly until: Lsn }[] {
+  const { history } = node;
+  if (history === null) return [];
+  const before = history.ancestors.at(-1);
+  const own = { from: { timeline: history.timeline, lsn: from }, until };
+  if (before === undefined || awaits.some(({ confirmed: c }) => c.timeline !== before.timeline)) {
+    throw new Error("what the consumers had confirmed is of another timeline");
+  }
+  // What they confirmed of the fenced primary's own records behind the switchpoint is no part of this history.
+  const oldest = awaits.reduce<Lsn>(
+    (least, { confirmed }) => (confirmed.lsn < least ? confirmed.lsn : least),
+    from,
+  );
+  return [{ from: { timeline: before.timeline, lsn: oldest }, until: from }, own];
+}
+
+/** Tells where something was written that the slots leave out. */
+async function watch(wanted: Wanted, made: readonly AwaitedSlot[], world: World): Promise<void> {
+  const { name } = wanted.node;
+  try {
+    const begins = await readBeginnings(await world.session(name));
+    const until = made.reduce<Lsn>(
+      (last, { slotName }) => maxLsn(last, begins.get(slotName) ?? last),
+      lsn(0n),
+    );
+    for (const each of stretches(wanted, until)) {
+      if (each.until <= each.from.lsn) continue;
+      const found = await findForeignWrites(nodeConfig(world, name).conninfo, {
+        ...each,
+        segmentSize: segmentSizeOf(wanted.node),
+        timeoutMs: world.remainingMs(),
+      });
+      if (found === null) continue;
+      tellOfWrites(name, `was written to at ${formatPosition(found)}`, world);
+      return;
+    }
+  } catch (error) {
+    tellOfWrites(name, `may have been written to: ${words(error)}`, world);
+  }
+}
+
+function tellOfWrites(node: string, what: string, world: World): void {
+  world.note({
+    code: "slots-begin-late",
+    severity: "problem",
+    node,
+    message: `${node} ${what}, before its logical slots were there: their consumers do not get that`,
+    hint: "compare what they have with the tables, and find out who writes to a primary that is read-only by default",
+  });
+}
+
+/** What a primary that opens was to get before, and has not. */
+export async function tellOfUnmade(node: string, { unmade }: Memory, world: World): Promise<void> {
+  const session = await world.session(node);
+  const awaits = (await readFenceMark(session))?.awaits ?? [];
+  if (awaits.length === 0) return;
+  const there = await readBeginnings(session);
+  for (const { slotName, plugin, database, confirmed } of awaits) {
+    if (there.has(slotName) && !unmade.has(slotName)) continue;
+    const why = unmade.get(slotName) ?? "nobody has made it";
+    world.note({
+      code: "slot-not-made",
+      severity: "problem",
+      node,
+      message: `logical slot ${slotName} (${plugin} in ${database}) is not on ${node}: ${why}; its consumer had confirmed everything up to ${formatPosition(confirmed)}`,
+      hint: `make it: SELECT pg_create_logical_replication_slot('${slotName}', '${plugin}') in ${database}; what is written until then its consumer has to get from elsewhere`,
+    });
+  }
+}
+
+export function createMakeSlotsPerformer({ unmade }: Memory): Performer<MakeSlotsStep> {
+  const watched = new Set<MakeSlotsStep>();
+  return {
+    pollMs: 5,
+
+    async holds(step, world) {
+      const wanted = await look(step.node, world);
+      if (wanted === null) return { holds: true, detail: null };
+      const made = await findMade(wanted, world);
+      const left = wanted.awaits.filter((slot) => !made.includes(slot));
+      const names = left.map(({ slotName }) => slotName).join(", ");
+      return left.length === 0
+        ? { holds: true, detail: null }
+        : { holds: false, why: `${step.node} has no slot ${names} yet` };
+    },
+
+    async act(step, world) {
+      const wanted = await look(step.node, world);
+      if (wanted === null) return;
+      const there = await findMade(wanted, world);
+      const failures = await makeAll(
+        wanted.node,
+        wanted.awaits.filter((slot) => !there.includes(slot)),
+        world,
+      );
+      for (const [{ slotName }, why] of failures) unmade.set(slotName, why);
+      watched.add(step);
+      await watch(
+        wanted,
+        wanted.awaits.filter((slot) => !failures.has(slot)),
+        world,
+      );
+      if (failures.size === 0) return;
+      const told = [...failures].map(([{ slotName }, why]) => `${slotName}: ${why}`);
+      throw new Unfinished(told.join("; "));
+    },
+
+    /** Made by a run that was cut short before it had looked. */
+    async settle(step, world) {
+      const wanted = watched.has(step) ? null : await look(step.node, world);
+      if (wanted !== null) await watch(wanted, wanted.awaits, world);
+    },
+  };
+}
