@@ -147,6 +147,21 @@ export function createFencePerformer(memory: Memory): Performer<FenceStep> {
   };
 }
 
+/** Primaries that handed over to the node: it leads closed, and they are fenced. Of another one that is fenced nobody has. */
+async function predecessorsOf(
+  node: string,
+  { fenced }: Memory,
+  world: World,
+): Promise<readonly string[]> {
+  const mark = await readFenceMark(await world.session(node));
+  if (mark?.awaits === undefined) return [];
+  return world.reached().filter((name) => {
+    const seen = world.lastSeen(name);
+    if (seen?.reachable !== true || seen.role !== "primary") return false;
+    return fenced.has(name) || (seen.marks.fenced && seen.marks.awaits === undefined);
+  });
+}
+
 export function createUnfencePerformer(memory: Memory): Performer<UnfenceStep> {
   const { fenced, closed, closedAt } = memory;
   return {
@@ -167,7 +182,7 @@ export function createUnfencePerformer(memory: Memory): Performer<UnfenceStep> {
       const leads = (await readWritePosition(session)) !== null;
       // A standby takes no writes, whoever leads.
       if (leads) {
-        await mustBeAlone(node, world);
+        await mustBeAlone(node, world, await predecessorsOf(node, memory, world));
         await tellOfUnmade(node, memory, world);
       }
       mustFinish(await unfence(session, limits(node, world)));

@@ -151,17 +151,19 @@ async function watch(wanted: Wanted, made: readonly AwaitedSlot[], world: World)
       (last, { slotName }) => maxLsn(last, begins.get(slotName) ?? last),
       lsn(0n),
     );
-    for (const each of stretches(wanted, until)) {
-      if (each.until <= each.from.lsn) continue;
-      const found = await findForeignWrites(nodeConfig(world, name).conninfo, {
-        ...each,
-        segmentSize: segmentSizeOf(wanted.node),
-        timeoutMs: world.remainingMs(),
-      });
-      if (found === null) continue;
-      tellOfWrites(name, `was written to at ${formatPosition(found)}`, world);
-      return;
-    }
+    const found = await Promise.all(
+      stretches(wanted, until)
+        .filter((each) => each.until > each.from.lsn)
+        .map((each) =>
+          findForeignWrites(nodeConfig(world, name).conninfo, {
+            ...each,
+            segmentSize: segmentSizeOf(wanted.node),
+            timeoutMs: world.remainingMs(),
+          }),
+        ),
+    );
+    const first = found.find((at) => at !== null);
+    if (first != null) tellOfWrites(name, `was written to at ${formatPosition(first)}`, world);
   } catch (error) {
     tellOfWrites(name, `may have been written to: ${words(error)}`, world);
   }
@@ -198,11 +200,18 @@ export async function tellOfUnmade(node: string, { unmade }: Memory, world: Worl
 
 export function createMakeSlotsPerformer({ unmade }: Memory): Performer<MakeSlotsStep> {
   const watched = new Set<MakeSlotsStep>();
+  const looks = new Map<MakeSlotsStep, Wanted>();
+  /** Writes wait: what does not change is not asked for again. */
+  const lookOnce = async (step: MakeSlotsStep, world: World): Promise<Wanted | null> => {
+    const known = looks.get(step) ?? (await look(step.node, world));
+    if (known !== null) looks.set(step, known);
+    return known;
+  };
   return {
     pollMs: 5,
 
     async holds(step, world) {
-      const wanted = await look(step.node, world);
+      const wanted = await lookOnce(step, world);
       if (wanted === null) return { holds: true, detail: null };
       const made = await findMade(wanted, world);
       const left = wanted.awaits.filter((slot) => !made.includes(slot));
@@ -213,21 +222,15 @@ export function createMakeSlotsPerformer({ unmade }: Memory): Performer<MakeSlot
     },
 
     async act(step, world) {
-      const wanted = await look(step.node, world);
+      const wanted = await lookOnce(step, world);
       if (wanted === null) return;
       const there = await findMade(wanted, world);
-      const failures = await makeAll(
-        wanted.node,
-        wanted.awaits.filter((slot) => !there.includes(slot)),
-        world,
-      );
+      const missing = wanted.awaits.filter((slot) => !there.includes(slot));
+      const failures = await makeAll(wanted.node, missing, world);
       for (const [{ slotName }, why] of failures) unmade.set(slotName, why);
+      const made = wanted.awaits.filter((slot) => !failures.has(slot));
       watched.add(step);
-      await watch(
-        wanted,
-        wanted.awaits.filter((slot) => !failures.has(slot)),
-        world,
-      );
+      await watch(wanted, made, world);
       if (failures.size === 0) return;
       const told = [...failures].map(([{ slotName }, why]) => `${slotName}: ${why}`);
       throw new Unfinished(told.join("; "));
@@ -235,7 +238,7 @@ export function createMakeSlotsPerformer({ unmade }: Memory): Performer<MakeSlot
 
     /** Made by a run that was cut short before it had looked. */
     async settle(step, world) {
-      const wanted = watched.has(step) ? null : await look(step.node, world);
+      const wanted = watched.has(step) ? null : await lookOnce(step, world);
       if (wanted !== null) await watch(wanted, wanted.awaits, world);
     },
   };
