@@ -137,7 +137,7 @@ describe.each(majors)("PostgreSQL %d", (major) => {
   });
 
   test.each(["with control", "without control", "by its script"])(
-    "consumers go on behind a switchover that nothing was synced for, every row once: %s",
+    "with nothing synced, every row once: %s",
     async (how) => {
       await using cluster = await startCluster({ major, standbys: 1 });
       const isDemoted = how !== "without control";
