@@ -5,17 +5,25 @@
 
 import type { CloseStep, MakeSlotsStep } from "../plan/step.ts";
 import { closeStandby, isClosedFor, readAwaited } from "../postgres/close.ts";
-import { dropLogicalSlot, makeLogicalSlot, readBeginnings } from "../postgres/consumer-slots.ts";
+import {
+  dropLogicalSlot,
+  endBackends,
+  findBackends,
+  makeLogicalSlot,
+  readBeginnings,
+} from "../postgres/consumer-slots.ts";
 import { readFenceMark } from "../postgres/fence.ts";
+import { QueryError } from "../postgres/session.ts";
 import { findForeignWrites } from "../postgres/watch.ts";
 import type { AwaitedSlot } from "../topology/fence-mark.ts";
 import type { ReachedNode } from "../topology/node.ts";
 import { segmentSizeOf } from "../topology/settings.ts";
 import { type Lsn, lsn, maxLsn } from "../wal/lsn.ts";
 import { formatPosition, type Position } from "../wal/position.ts";
-import { mustFinish } from "./acting.ts";
+import { mustFinish, waitFor } from "./acting.ts";
+import { limitWorld } from "./limits.ts";
 import type { Memory } from "./memory.ts";
-import { NotDone, type Performer, Unfinished } from "./performer.ts";
+import { type Holding, NotDone, type Performer, Unfinished } from "./performer.ts";
 import { nodeConfig, type World } from "./world.ts";
 
 function words(error: unknown): string {
@@ -98,28 +106,84 @@ function shareOf(world: World): number {
   return Math.max(1, world.remainingMs() * 0.8);
 }
 
-async function make(node: string, slot: AwaitedSlot, world: World): Promise<void> {
-  // A copy that was made while it was a standby.
-  await dropLogicalSlot(await world.session(node), slot.slotName);
-  await using session = await world.sessionIn(node, slot.database);
-  await makeLogicalSlot(session, slot, shareOf(world));
+/** Why a slot was not made. */
+interface Failure {
+  readonly why: string;
+  /** The server's process that may still be about to make it; null where it was refused. */
+  readonly backendPid: number | null;
 }
 
-/** Why each one that could not be made was not, by name. */
+type Failures = Map<AwaitedSlot, Failure>;
+
+/** Null where it was made. */
+async function make(node: string, slot: AwaitedSlot, world: World): Promise<Failure | null> {
+  let backendPid: number | null = null;
+  try {
+    // A copy that was made while it was a standby.
+    await dropLogicalSlot(await world.session(node), slot.slotName);
+    await using session = await world.sessionIn(node, slot.database);
+    backendPid = session.backendPid;
+    await makeLogicalSlot(session, slot, shareOf(world));
+    return null;
+  } catch (error) {
+    return { why: words(error), backendPid: error instanceof QueryError ? null : backendPid };
+  }
+}
+
+/** Those that could not be made. One whose connection was lost is made anew once it is known that it was not. */
 async function makeAll(
-  { name }: ReachedNode,
+  wanted: Wanted,
   slots: readonly AwaitedSlot[],
   world: World,
-): Promise<ReadonlyMap<AwaitedSlot, string>> {
-  const failures = new Map<AwaitedSlot, string>();
+): Promise<Failures> {
+  const failures = await attempt(wanted, slots, world);
+  const unknown = [...failures].filter(([, { backendPid }]) => backendPid !== null);
+  if (unknown.length === 0) return failures;
+  await settleUnknown(wanted, failures, world);
+  const again = unknown.map(([slot]) => slot).filter((slot) => failures.has(slot));
+  const left = await attempt(wanted, again, world);
+  for (const slot of again) if (!left.has(slot)) failures.delete(slot);
+  return failures;
+}
+
+async function attempt(
+  { node }: Wanted,
+  slots: readonly AwaitedSlot[],
+  world: World,
+): Promise<Failures> {
+  const failures: Failures = new Map();
   await Promise.all(
-    slots.map((slot) =>
-      make(name, slot, world).catch((error: unknown) => {
-        failures.set(slot, words(error));
-      }),
-    ),
+    slots.map(async (slot) => {
+      const failure = await make(node.name, slot, world);
+      if (failure !== null) failures.set(slot, failure);
+    }),
   );
   return failures;
+}
+
+/** How long a server may need to come to the end of what was asked on a connection that was lost, milliseconds. */
+const lateMs = 300;
+
+/** One whose answer never came may have been made, or come to be made later, behind writes: its process is ended. */
+async function settleUnknown(wanted: Wanted, failures: Failures, world: World): Promise<void> {
+  const { name } = wanted.node;
+  const ended = async (): Promise<Holding> => {
+    const made = await findMade(wanted, world);
+    for (const slot of made) failures.delete(slot);
+    const session = await world.session(name);
+    const pids = [...failures.values()].flatMap(({ backendPid }) => backendPid ?? []);
+    const alive = await findBackends(session, pids);
+    return alive.length === 0
+      ? { holds: true, detail: null }
+      : { holds: false, why: `pid ${alive.join(", ")} of ${name} may still make it` };
+  };
+  try {
+    await waitFor(ended, limitWorld(world, lateMs), { pollMs: 10 });
+  } catch {
+    const pids = [...failures.values()].flatMap(({ backendPid }) => backendPid ?? []);
+    await endBackends(await world.session(name), pids);
+    await waitFor(ended, limitWorld(world, lateMs), { pollMs: 10 });
+  }
 }
 
 /** The stretches of the log between what was confirmed and where the slots begin, one per timeline. */
@@ -226,13 +290,13 @@ export function createMakeSlotsPerformer({ unmade }: Memory): Performer<MakeSlot
       if (wanted === null) return;
       const there = await findMade(wanted, world);
       const missing = wanted.awaits.filter((slot) => !there.includes(slot));
-      const failures = await makeAll(wanted.node, missing, world);
-      for (const [{ slotName }, why] of failures) unmade.set(slotName, why);
+      const failures = await makeAll(wanted, missing, world);
+      for (const [{ slotName }, { why }] of failures) unmade.set(slotName, why);
       const made = wanted.awaits.filter((slot) => !failures.has(slot));
       watched.add(step);
       await watch(wanted, made, world);
       if (failures.size === 0) return;
-      const told = [...failures].map(([{ slotName }, why]) => `${slotName}: ${why}`);
+      const told = [...failures].map(([{ slotName }, { why }]) => `${slotName}: ${why}`);
       throw new Unfinished(told.join("; "));
     },
 

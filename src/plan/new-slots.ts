@@ -85,7 +85,8 @@ export function closeStage(
   ]);
 }
 
-/** Behind the promotion. That nobody may write is worse than a slot that could not be made. */
+/** Behind the promotion. That nobody may write is worse than a slot that could not be made; but where the promotion itself is not
+ * known to be done the node stays closed, and whoever goes on makes them. */
 export function openStages(topology: Topology, node: string): readonly Stage[] {
   return [
     ...stage(`make the logical slots that ${node} is to have before it takes writes`, [
@@ -93,7 +94,7 @@ export function openStages(topology: Topology, node: string): readonly Stage[] {
     ]),
     ...stage(`let writes in on ${node}`, [
       planned(topology, { verb: "unfence", node }, { required: true }),
-    ]).map((each) => ({ ...each, always: true as const })),
+    ]),
   ];
 }
 

@@ -58,12 +58,17 @@ export function foreseeHandOver(
   const isThere = (each: KeptSlot): boolean =>
     each.slot.active || consuming.has(each.slot.slotName) || !needsConsumer(each);
   const unable = judged.filter((each) => each.against !== null && !able.includes(each));
+  // Nobody writes to a fenced one, so its consumers have nothing to go on with: whether they have everything is seen there.
+  const mayBeThere = (each: KeptSlot): boolean => old.marks.fenced || isThere(each);
   const renewable = closing === "none" ? [] : unable.filter((each) => canBeRenewed(each, next));
   return {
     kept: judged.filter(({ against }) => against === null),
     coming: able.filter(isThere),
-    anew: renewable.filter(isThere),
-    waiting: [...able, ...renewable].filter((each) => !isThere(each)),
+    anew: renewable.filter(mayBeThere),
+    waiting: [
+      ...able.filter((each) => !isThere(each)),
+      ...renewable.filter((each) => !mayBeThere(each)),
+    ],
     lost: unable.filter((each) => !renewable.includes(each)),
   };
 }

@@ -56,7 +56,8 @@ function settleUnder(
   wanted: string | null,
 ): { readonly stages: readonly Stage[]; readonly findings: readonly Finding[] } {
   const { name: to } = leader;
-  const back = findDemoted(topology).map(({ name: node }) =>
+  const names = [...findDemoted(topology).map(({ name }) => name), ...stillFenced(topology)];
+  const back = [...new Set(names)].map((node) =>
     planned(topology, { verb: "rejoin", node, to }, { required: true }),
   );
   const closed = topology.primaries
@@ -87,6 +88,13 @@ function settleUnder(
     stages: [...stages, ...leftSlotStages(topology, leader, directly(all, to))],
     findings: unsettled.length > 0 || back.length > 0 ? findings : [],
   };
+}
+
+/** Former primaries that are standbys by now, and would lead fenced: their fence was not lifted to the end. */
+function stillFenced(topology: Topology): readonly string[] {
+  return standbysOf(topology)
+    .filter(({ marks }) => marks.fenced && marks.awaits === undefined)
+    .map(({ name }) => name);
 }
 
 /** Slots on standbys of nodes that follow the leader, or are it, which were last used before it led. */

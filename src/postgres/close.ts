@@ -4,7 +4,7 @@
 
 import { type AwaitedSlot, formatFenceMark, parseFenceMark } from "../topology/fence-mark.ts";
 import { parseLsn } from "../wal/lsn.ts";
-import { readFenceMark, readOnlyDefault } from "./fence.ts";
+import { isLeftUnloaded, readFenceMark, readOnlyDefault } from "./fence.ts";
 import { textOf } from "./observed-row.ts";
 import { type Acted, acted } from "./outcome.ts";
 import type { Patience } from "./poll.ts";
@@ -48,6 +48,7 @@ export interface Closing extends Patience {
 }
 
 export async function closeStandby(session: Session, closing: Closing): Promise<Acted> {
+  if ((await isLeftUnloaded(session)) && !(await reloadAll(session, closing))) return notTaken;
   const known = await readFenceMark(session);
   const { overrides = [], subscriptions = [] } = (await readFenceMark(closing.primary)) ?? {};
   const mark = {

@@ -61,6 +61,28 @@ export async function makeLogicalSlot(
   await session.query(createSql(session.version), parameters, { timeoutMs });
 }
 
+/** Which of these processes are there. */
+export async function findBackends(
+  session: Session,
+  pids: readonly number[],
+): Promise<readonly string[]> {
+  const rows = await session.query(
+    `SELECT pid::text AS pid FROM pg_stat_activity
+     WHERE pid::text = ANY (string_to_array($1, ','))`,
+    [pids.join(",")],
+  );
+  return rows.map((row) => textOf(row, "pid") ?? "");
+}
+
+/** Ends processes of our own role's, whose connections were lost. */
+export async function endBackends(session: Session, pids: readonly number[]): Promise<void> {
+  await session.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE pid::text = ANY (string_to_array($1, ','))`,
+    [pids.join(",")],
+  );
+}
+
 /** Where the logical slots of a node begin to give what they have, by name. */
 export async function readBeginnings(session: Session): Promise<ReadonlyMap<string, Lsn>> {
   const rows = await session.query(

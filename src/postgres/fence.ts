@@ -21,6 +21,7 @@ import { QueryError, type Row, type Session } from "./session.ts";
 import {
   alterMark,
   alterSystem,
+  askFileSettings,
   notTaken,
   quoteLiteral,
   reload,
@@ -88,6 +89,12 @@ export async function readOnlyDefault(session: Session): Promise<string> {
   }
 }
 
+/** A run that was cut short wrote the mark, and perhaps the settings behind it, and loaded nothing: without the mark they would be
+ * taken for what was before. */
+export async function isLeftUnloaded(session: Session): Promise<boolean> {
+  return ((await askFileSettings(session))?.fenced ?? "") !== "";
+}
+
 /** Our own session goes on writing, and waits for nobody. */
 async function stayOpen(session: Session): Promise<void> {
   await session.query("SET default_transaction_read_only = off; SET synchronous_commit = local");
@@ -104,6 +111,9 @@ export async function fence(session: Session, options: FenceOptions): Promise<Fe
   const before = await look(session);
   if (!before.isPrimary) return refuse("not-a-primary", "the node is a standby");
   await stayOpen(session);
+  if (before.fenced === "" && (await isLeftUnloaded(session))) {
+    return (await reloadAll(session, options)) ? fence(session, options) : notTaken;
+  }
   const known = parseFenceMark(before.fenced);
   const mark = await markOf(session, before, known);
   const marked = await alterMark(session, "remaster.fenced", formatFenceMark(mark));

@@ -12,6 +12,8 @@ import { runScript } from "../support/scripted.ts";
 
 const majors = testMajors.filter((major) => major < 16);
 
+const ways = ["with control", "without control", "by its script"] as const;
+
 /** The topology file without its controls. */
 function withoutControl(cluster: TestCluster): string {
   return changedConfig(cluster, "bare", (text) => text.replaceAll(/^control\..*\n/gm, ""));
@@ -136,37 +138,34 @@ describe.each(majors)("PostgreSQL %d", (major) => {
     await elsewhere[Symbol.asyncDispose]();
   });
 
-  test.each(["with control", "without control", "by its script"])(
-    "with nothing synced, every row once: %s",
-    async (how) => {
-      await using cluster = await startCluster({ major, standbys: 1 });
-      const isDemoted = how !== "without control";
-      const config = isDemoted ? cluster.configFile : withoutControl(cluster);
-      const operator = operatorOf(cluster, { here: true, config });
-      const [n1, n2] = [cluster.server("n1"), cluster.server("n2")];
-      const subscriber = elsewhere.server("n1");
-      const goesPast = "ALTER ROLE app SET default_transaction_read_only = off";
-      await sql(n1, "CREATE TABLE rows (n int)", makeOrders, goesPast);
-      await using mirror = await subscribe(subscriber, n1);
-      const before = allSettings(cluster);
-      await using consumer = consume(n1, "orders");
-      await using writer = writeRows(n1);
-      await untilWritten(n1, 20);
+  test.each(ways)("with nothing synced, every row once: %s", async (how) => {
+    await using cluster = await startCluster({ major, standbys: 1 });
+    const isDemoted = how !== "without control";
+    const config = isDemoted ? cluster.configFile : withoutControl(cluster);
+    const operator = operatorOf(cluster, { here: true, config });
+    const [n1, n2] = [cluster.server("n1"), cluster.server("n2")];
+    const subscriber = elsewhere.server("n1");
+    const goesPast = "ALTER ROLE app SET default_transaction_read_only = off";
+    await sql(n1, "CREATE TABLE rows (n int)", makeOrders, goesPast);
+    await using mirror = await subscribe(subscriber, n1);
+    const before = allSettings(cluster);
+    await using consumer = consume(n1, "orders");
+    await using writer = writeRows(n1);
+    await untilWritten(n1, 20);
 
-      if (how === "by its script") await switchOverByScript(cluster);
-      else await switchOver(operator, isDemoted ? "demoted" : "fenced");
-      expect(allSettings(cluster)["n2"]).toEqual(before["n2"]);
+    if (how === "by its script") await switchOverByScript(cluster);
+    else await switchOver(operator, isDemoted ? "demoted" : "fenced");
+    expect(allSettings(cluster)["n2"]).toEqual(before["n2"]);
 
-      writer.moveTo(n2);
-      consumer.moveTo(n2);
-      await mirror.follow(n2);
-      await untilWritten(n2, 20);
-      await writer[Symbol.asyncDispose]();
-      await expectEachOnce(n2, { mirror, consumer });
-      const off = "SELECT rolconfig::text FROM pg_roles WHERE rolname = 'app'";
-      expect(await sql(n2, off)).toEqual(["{default_transaction_read_only=off}"]);
-    },
-  );
+    writer.moveTo(n2);
+    consumer.moveTo(n2);
+    await mirror.follow(n2);
+    await untilWritten(n2, 20);
+    await writer[Symbol.asyncDispose]();
+    await expectEachOnce(n2, { mirror, consumer });
+    const off = "SELECT rolconfig::text FROM pg_roles WHERE rolname = 'app'";
+    expect(await sql(n2, off)).toEqual(["{default_transaction_read_only=off}"]);
+  });
 
   test("what keeps it from being certain is named, and nothing is changed", async () => {
     await using cluster = await startCluster({
