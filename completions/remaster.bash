@@ -245,7 +245,7 @@ _remaster_promote() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --require --patience --accept-data-loss -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --require --closed --patience --accept-data-loss -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -435,6 +435,10 @@ _remaster_fence() {
       _remaster_offer nodes
       return
       ;;
+    --confirmed)
+      :
+      return
+      ;;
     --accept-timeline)
       :
       return
@@ -457,7 +461,7 @@ _remaster_fence() {
       ;;
   esac
   if [[ $_remaster_cur == -* ]]; then
-    _remaster_offer words --spare --to -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    _remaster_offer words --spare --to --confirmed -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -494,6 +498,78 @@ _remaster_unfence() {
   esac
   if [[ $_remaster_cur == -* ]]; then
     _remaster_offer words --of -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_close() {
+  case "$1" in
+    --of)
+      _remaster_offer nodes
+      return
+      ;;
+    --slot)
+      :
+      return
+      ;;
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words --of --slot -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
+    return
+  fi
+  case "$2" in
+    0) _remaster_offer nodes ;;
+  esac
+}
+
+_remaster_make_slots() {
+  case "$1" in
+    --accept-timeline)
+      :
+      return
+      ;;
+    -f | --config)
+      _remaster_offer files
+      return
+      ;;
+    -c | --cluster)
+      :
+      return
+      ;;
+    -d | --dsn)
+      :
+      return
+      ;;
+    --timeout)
+      :
+      return
+      ;;
+  esac
+  if [[ $_remaster_cur == -* ]]; then
+    _remaster_offer words -n --dry-run --script -y --yes --accept-timeline --override-manager --take-over -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help
     return
   fi
   case "$2" in
@@ -1170,7 +1246,7 @@ _remaster() {
         previous=''
         continue
         ;;
-      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --of | --slot | --standby | --watch | --dbname | --synchronized | --for | --outcome | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
+      --timeout | --to | --accept-timeline | --limit | --from | --require | --patience | --spare | --confirmed | --of | --slot | --standby | --watch | --dbname | --synchronized | --for | --outcome | --standbys | --not-promotable | --pg | --bindir | --dir | --print)
         previous=''
         continue
         ;;
@@ -1195,6 +1271,8 @@ _remaster() {
     rejoin) _remaster_rejoin "$previous" "$count" ;;
     fence) _remaster_fence "$previous" "$count" ;;
     unfence) _remaster_unfence "$previous" "$count" ;;
+    close) _remaster_close "$previous" "$count" ;;
+    make-slots) _remaster_make_slots "$previous" "$count" ;;
     pause) _remaster_pause "$previous" "$count" ;;
     resume) _remaster_resume "$previous" "$count" ;;
     stop) _remaster_stop "$previous" "$count" ;;
@@ -1213,7 +1291,7 @@ _remaster() {
     rehearse) _remaster_rehearse "$previous" "$count" ;;
     role) _remaster_role "$previous" "$count" ;;
     completion) _remaster_completion "$previous" "$count" ;;
-    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot keep-slots slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion; fi ;;
+    help) if ((count == 0)); then _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence close make-slots pause resume stop heal drop-slot keep-slots slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion; fi ;;
     '')
       case "$previous" in
         -f | --config)
@@ -1236,7 +1314,7 @@ _remaster() {
       if [[ $_remaster_cur == -* ]]; then
         _remaster_offer words -f --config -c --cluster -d --dsn --json -q --quiet -v --verbose --no-color --timeout -h --help --version
       else
-        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence pause resume stop heal drop-slot keep-slots slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion help
+        _remaster_offer words status compare-lsn history quiesce unquiesce exchange promote repoint checkpoint demote reinstate rejoin fence unfence close make-slots pause resume stop heal drop-slot keep-slots slot-sync slot-settings slot-failover hook failover switchover undo lock sandbox rehearse role completion help
       fi
       ;;
   esac

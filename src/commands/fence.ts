@@ -34,6 +34,15 @@ export const fence: VerbDefinition = {
       kind: "node",
       summary: "wait until this node has everything that was written",
     },
+    {
+      flag: "confirmed",
+      type: "value",
+      placeholder: "SLOTS",
+      kind: "text",
+      summary: "wait until the consumers of these logical slots have confirmed all of it",
+      detail:
+        "wait until the consumers of these logical slots have confirmed everything that was written, for half of the time that is left; where one does not, or a prepared transaction stands open, the fence is taken back",
+    },
   ],
   examples: [
     { command: "remaster fence n1 --yes", explanation: "prints where the writes ended" },
@@ -47,7 +56,7 @@ export const unfence: VerbDefinition = {
   name: "unfence",
   summary: "let writes back to a fenced primary",
   description: [
-    "Gives every setting, role, database and subscription back what it had before `remaster fence`, as the mark on the node tells, and takes the mark away. Refuses while another node leads.",
+    "Gives every setting, role, database and subscription back what it had before `remaster fence`, as the mark on the node tells, and takes the mark away. Refuses while another node leads. A standby that `remaster close` closed is opened as well.",
   ],
   arguments: [
     { name: "node", summary: "the fenced node", kind: "node", required: true, variadic: false },
@@ -79,12 +88,13 @@ async function runFence(input: Input, context: Context): Promise<Report> {
   const [node = ""] = argumentValues(input, "node");
   const spare = namesIn(optionText(input, "spare"));
   const to = optionText(input, "to");
+  const confirmed = namesIn(optionText(input, "confirmed"));
   await checkNodeNames(context, [node, ...(to === null ? [] : [to])]);
   const change = {
     verb: "fence",
     decide: async (topology: Topology) => {
       const survey = isPrimary(topology, node) ? await context.survey(node, spare) : null;
-      return planFence(topology, { node, spare, to, survey });
+      return planFence(topology, { node, spare, to, confirmed, survey });
     },
     holds: () => `${node} is fenced`,
     question: () => `hold writes off ${node} and end its sessions?`,
@@ -98,9 +108,11 @@ function withPosition(report: Report): Report {
   return report.outcome === "done" ? { ...report, word: step?.detail ?? null } : report;
 }
 
-/** Fenced, and written to all the same, as far as can be told: that needs a person. */
+/** Fenced, and written to all the same, as far as can be told, or opened without a slot: that needs a person. */
 export function heldAgainst(report: Report, { typed }: Context): Report {
-  const codes: readonly string[] = ["written-past-fence", "fence-not-watched"];
+  const codes: readonly string[] = [
+    ...["written-past-fence", "fence-not-watched", "slots-begin-late", "slot-not-made"],
+  ];
   const past = report.findings.find(({ code }) => codes.includes(code));
   if (report.outcome !== "done" || past === undefined) return report;
   const back = report.plan?.verb === "fence" ? [typed.command("undo")] : [];

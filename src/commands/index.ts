@@ -45,6 +45,12 @@ export const verbs: readonly VerbEntry[] = [
   { name: "rejoin", group: "change", load: async () => (await import("./rejoin.ts")).rejoin },
   { name: "fence", group: "change", load: async () => (await import("./fence.ts")).fence },
   { name: "unfence", group: "change", load: async () => (await import("./fence.ts")).unfence },
+  { name: "close", group: "change", load: async () => (await import("./new-slots.ts")).close },
+  {
+    name: "make-slots",
+    group: "change",
+    load: async () => (await import("./new-slots.ts")).makeSlots,
+  },
   { name: "pause", group: "change", load: async () => (await import("./poolers.ts")).pause },
   { name: "resume", group: "change", load: async () => (await import("./poolers.ts")).resume },
   { name: "stop", group: "change", load: async () => (await import("./stop.ts")).stop },

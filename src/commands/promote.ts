@@ -42,6 +42,11 @@ export const promote: VerbDefinition = {
       kind: "position",
       summary: "refuse unless the node holds this position, such as 3@0/16B3748",
     },
+    {
+      flag: "closed",
+      type: "flag",
+      summary: "a node that `remaster close` closed stays so; else it is opened",
+    },
     patienceOption,
     {
       flag: "accept-data-loss",
@@ -101,6 +106,7 @@ async function runPromote(input: Input, context: Context): Promise<Report> {
         require,
         patienceMs: patienceMs(input),
         acceptDataLoss: optionSet(input, "accept-data-loss"),
+        ...(optionSet(input, "closed") ? { closed: true as const } : {}),
         past: require === null ? new Map() : await readPast(topology, require, context),
       }),
     holds: (topology: Topology) => {

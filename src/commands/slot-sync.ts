@@ -221,6 +221,7 @@ async function runPass(input: Input, context: Context): Promise<Report> {
     decide: (topology: Topology) => planSlotSync(topology, request),
     holds: (topology: Topology) => summarize(findKeptSlots(topology, wish)),
     shortfall: (_before: Topology, after: Topology) => [
+      ...checkSolePrimary(after),
       ...findKeptSlots(after, wish).flatMap((each) => tellOfUnready(each, "problem")),
       ...(physical === null ? [] : tellOfUnkept(after, standbys)),
     ],

@@ -135,7 +135,7 @@ async function shutDown(
   });
   await (await signalOf(step.node, control, world)).put();
   const onRequest = (): void => {
-    memory.closedAt.ms = world.now();
+    memory.closedAt.ms ??= world.now();
     world.ends(step.node);
   };
   // What was asked of a server cannot be called back: an interrupt is heeded when it is seen to its end.
@@ -170,7 +170,10 @@ export function createDemotePerformer(memory: Memory): Performer<DemoteStep> {
 
     async holds(step, world) {
       const position = memory.fenced.get(step.node);
-      if (position === undefined) return { holds: false, why: `${step.node} was not shut down` };
+      // A fence gives a position as well.
+      if (position === undefined || !memory.stopping.has(step.node)) {
+        return { holds: false, why: `${step.node} was not shut down` };
+      }
       const successor = await world.session(step.to);
       const has = await untilReplayed(successor, position.lsn, { timeoutMs: 0 });
       return has

@@ -12,12 +12,15 @@ import {
   reopenLacks,
   unfence,
 } from "../postgres/fence.ts";
+import { consumersBehind } from "../postgres/consumer-slots.ts";
 import { observePosition } from "../postgres/position.ts";
+import { readWritePosition } from "../postgres/promote.ts";
 import { findForeignWrites } from "../postgres/watch.ts";
 import { segmentSizeOf } from "../topology/settings.ts";
 import { formatPosition, type Position } from "../wal/position.ts";
 import { mustAct, mustFinish } from "./acting.ts";
 import type { Memory } from "./memory.ts";
+import { tellOfUnmade } from "./new-slots.ts";
 import { type Holding, type Performer, Unfinished } from "./performer.ts";
 import { mustBeAlone } from "./rival.ts";
 import { nodeConfig, type World } from "./world.ts";
@@ -72,6 +75,23 @@ async function arrived({ to }: FenceStep, position: Position, world: World): Pro
   return has ? { holds: true, detail: at } : { holds: false, why: `${to} has not replayed ${at}` };
 }
 
+/** Of the time that is left once nobody writes: the promotion is still to come, or the way back. */
+const share = 1 / 2;
+
+/** Consumers that have confirmed everything lack nothing where another slot of theirs begins later. */
+async function confirmed(
+  { node, confirmed: slots = [] }: FenceStep,
+  position: Position,
+  { world, until }: { readonly world: World; readonly until: number },
+): Promise<Holding> {
+  const at = formatPosition(position);
+  if (slots.length === 0) return { holds: true, detail: at };
+  const behind = await consumersBehind(await world.session(node), slots, position.lsn);
+  if (behind.length === 0) return { holds: true, detail: at };
+  const why = `${node} was fenced at ${at}, and ${behind.join(", ")}`;
+  return world.now() < until ? { holds: false, why } : { holds: false, why, hopeless: true };
+}
+
 /** The catalogues are shared: what the fence of the one took away is missing on the other. */
 function createReopening(world: World, of: string) {
   const markOf = async () => readFenceMark(await world.session(of));
@@ -93,6 +113,7 @@ function createReopening(world: World, of: string) {
 }
 
 export function createFencePerformer(memory: Memory): Performer<FenceStep> {
+  const patience = new Map<FenceStep, number>();
   return {
     pollMs: 2,
 
@@ -102,7 +123,10 @@ export function createFencePerformer(memory: Memory): Performer<FenceStep> {
       if (!held.holds) return held;
       const position = memory.fenced.get(step.node) ?? (await fencedPosition(session));
       memory.fenced.set(step.node, position);
-      return arrived(step, position, world);
+      const until = patience.get(step) ?? world.now() + world.remainingMs() * share;
+      patience.set(step, until);
+      const there = await arrived(step, position, world);
+      return there.holds ? confirmed(step, position, { world, until }) : there;
     },
 
     async act(step, world) {
@@ -123,7 +147,23 @@ export function createFencePerformer(memory: Memory): Performer<FenceStep> {
   };
 }
 
-export function createUnfencePerformer({ fenced }: Memory): Performer<UnfenceStep> {
+/** Primaries that handed over to the node: it leads closed, and they are fenced. Of another one that is fenced nobody has. */
+async function predecessorsOf(
+  node: string,
+  { fenced }: Memory,
+  world: World,
+): Promise<readonly string[]> {
+  const mark = await readFenceMark(await world.session(node));
+  if (mark?.awaits === undefined) return [];
+  return world.reached().filter((name) => {
+    const seen = world.lastSeen(name);
+    if (seen?.reachable !== true || seen.role !== "primary") return false;
+    return fenced.has(name) || (seen.marks.fenced && seen.marks.awaits === undefined);
+  });
+}
+
+export function createUnfencePerformer(memory: Memory): Performer<UnfenceStep> {
+  const { fenced, closed, closedAt } = memory;
   return {
     pollMs: 5,
 
@@ -138,10 +178,19 @@ export function createUnfencePerformer({ fenced }: Memory): Performer<UnfenceSte
 
     async act({ node, of }, world) {
       if (of !== undefined) return createReopening(world, of).act(node);
-      await mustBeAlone(node, world);
       const session = await world.session(node);
+      const leads = (await readWritePosition(session)) !== null;
+      // A standby takes no writes, whoever leads.
+      if (leads) {
+        await mustBeAlone(node, world, await predecessorsOf(node, memory, world));
+        await tellOfUnmade(node, memory, world);
+      }
       mustFinish(await unfence(session, limits(node, world)));
       fenced.delete(node);
+      if (closed.delete(node) && leads && closedAt.ms !== null) {
+        world.measured("writesStopped", world.now() - closedAt.ms);
+        closedAt.ms = null;
+      }
     },
   };
 }

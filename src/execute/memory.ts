@@ -26,6 +26,10 @@ export interface Memory {
   readonly fenced: Map<string, Position>;
   /** Since when nobody takes writes, on the clock of the world. */
   readonly closedAt: { ms: number | null };
+  /** Nodes that this run has closed for the slots that they are to get, and has not opened. */
+  readonly closed: Set<string>;
+  /** Logical slots that could not be made on the new primary, and why. */
+  readonly unmade: Map<string, string>;
   /** Clean stops that this run asked for, under way or over. */
   readonly stopping: Map<string, Promise<void>>;
   /** Nodes of which this run has changed settings: nothing stands against changing them once more. */
@@ -49,6 +53,8 @@ export function createMemory(): Memory {
     stopped: new Set(),
     fenced: new Map(),
     closedAt: { ms: null },
+    closed: new Set(),
+    unmade: new Map(),
     stopping: new Map(),
     changeable: new Set(),
   };

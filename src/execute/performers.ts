@@ -12,6 +12,7 @@ import { createHealPerformer } from "./healing.ts";
 import { createHookPerformer, type HookDesk } from "./hooks.ts";
 import { createQuiescePerformer, createUnquiescePerformer } from "./intake.ts";
 import { createMemory } from "./memory.ts";
+import { createClosePerformer, createMakeSlotsPerformer } from "./new-slots.ts";
 import type { Performers } from "./performer.ts";
 import { createPoolerPerformers } from "./pooling.ts";
 import { createPromotePerformer } from "./promotion.ts";
@@ -38,6 +39,8 @@ export function createPerformers(desk: HookDesk): Performers {
     rejoin: createRejoinPerformer(memory, repoint),
     fence: createFencePerformer(memory),
     unfence: createUnfencePerformer(memory),
+    close: createClosePerformer(memory),
+    "make-slots": createMakeSlotsPerformer(memory),
     stop: createStopPerformer(memory),
     heal: createHealPerformer(repoint),
     "drop-slot": dropSlotPerformer,

@@ -4,6 +4,7 @@
 
 import { possiblePrimaries } from "../plan/checks.ts";
 import type { PromoteStep } from "../plan/step.ts";
+import { giveBackSettings, readFenceMark, unfence } from "../postgres/fence.ts";
 import { unpoint } from "../postgres/follow.ts";
 import { observePosition } from "../postgres/position.ts";
 import { readWritePosition, requestPromotion } from "../postgres/promote.ts";
@@ -22,7 +23,8 @@ import type { World } from "./world.ts";
 export function createPromotePerformer({
   fenced,
   closedAt,
-}: Pick<Memory, "fenced" | "closedAt">): Performer<PromoteStep> {
+  closed,
+}: Pick<Memory, "fenced" | "closedAt" | "closed">): Performer<PromoteStep> {
   return {
     pollMs: 2,
     nudge: {
@@ -57,14 +59,20 @@ export function createPromotePerformer({
       // Without its restore_command it cannot see the archive's history files, and would take a timeline a second time.
       const patience = { timeoutMs: world.remainingMs() / 2 };
       mustAct(await giveBackRestoreCommand(session, { ...patience, look }));
+      if (isToBeOpened(step, world)) {
+        mustAct(await giveBackSettings(session, await readFenceMark(session)));
+      }
       const refusal = await requestPromotion(session);
       if (refusal !== null) throw new NotDone(refusal.message);
     },
 
     /** On a primary the setting rests, but a mark left there would still it when it is a standby again. */
     async settle(step, world) {
-      if (closedAt.ms !== null) world.measured("writesStopped", world.now() - closedAt.ms);
-      closedAt.ms = null;
+      if (!closed.has(step.node)) {
+        if (closedAt.ms !== null) world.measured("writesStopped", world.now() - closedAt.ms);
+        closedAt.ms = null;
+      }
+      if (isToBeOpened(step, world)) await open(step.node, world);
       // What got past a fence is told whatever becomes of the marks.
       for (const [node, position] of handedOver(step, fenced, world)) {
         if (world.reached().includes(node)) await watch(node, position, world);
@@ -72,6 +80,18 @@ export function createPromotePerformer({
       await clearMarks(step.node, world);
     },
   };
+}
+
+/** A run that was cut short has closed it, and another one has it lead now. */
+function isToBeOpened({ node, closed }: PromoteStep, world: World): boolean {
+  const seen = world.lastSeen(node);
+  return closed !== true && seen?.reachable === true && seen.marks.awaits !== undefined;
+}
+
+/** What was taken away in the catalogues can be given back once it leads. */
+async function open(node: string, world: World): Promise<void> {
+  const openIn = (database: string) => world.sessionIn(node, database);
+  mustFinish(await unfence(await world.session(node), { timeoutMs: world.remainingMs(), openIn }));
 }
 
 async function watch(node: string, position: Position, world: World): Promise<void> {

@@ -247,8 +247,12 @@ export function createRejoinPerformer(
           },
         ),
       );
-      await forgetDemotion(session);
-      await dropUselessCopies(node, to, world);
+      // The mark goes last: whoever finds it does the rest.
+      try {
+        await dropUselessCopies(node, to, world);
+      } finally {
+        await forgetDemotion(session);
+      }
     },
   };
 }

@@ -22,9 +22,13 @@ export async function findRival(
   return others.find((_, index) => rivals[index]) ?? null;
 }
 
-/** Before one that was closed takes writes again. */
-export async function mustBeAlone(node: string, world: World): Promise<void> {
-  const others = world.reached().filter((name) => name !== node);
+/** Before one that was closed takes writes again. `except`: others that lead and take none. */
+export async function mustBeAlone(
+  node: string,
+  world: World,
+  except: readonly string[] = [],
+): Promise<void> {
+  const others = world.reached().filter((name) => name !== node && !except.includes(name));
   const rival = await findRival(others, world);
   if (rival !== null) throw new NotDone(`${rival} leads, or is being promoted`);
 }

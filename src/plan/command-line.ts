@@ -45,6 +45,8 @@ function takesSeveralNodes(step: Step): boolean {
     case "promote":
     case "fence":
     case "unfence":
+    case "close":
+    case "make-slots":
     case "demote":
     case "reinstate":
     case "rejoin":
@@ -84,6 +86,7 @@ function stepOptions(step: Step): readonly string[] {
       return [
         ...(step.require === null ? [] : ["--require", formatPosition(step.require)]),
         ...(step.acceptDataLoss === true ? ["--accept-data-loss"] : []),
+        ...(step.closed === true ? ["--closed"] : []),
       ];
     case "repoint":
       return ["--to", step.to, ...untilOptions[step.until]];
@@ -111,7 +114,10 @@ function stepOptions(step: Step): readonly string[] {
       return [
         ...(step.spare.length === 0 ? [] : ["--spare", step.spare.join(",")]),
         ...(step.to === undefined ? [] : ["--to", step.to]),
+        ...(step.confirmed === undefined ? [] : ["--confirmed", step.confirmed.join(",")]),
       ];
+    case "close":
+      return ["--of", step.of, "--slot", step.slots.join(",")];
     case "unfence":
       return step.of === undefined ? [] : ["--of", step.of];
     case "resume":
@@ -127,6 +133,7 @@ function stepOptions(step: Step): readonly string[] {
         ...(step.outcome === undefined ? [] : ["--outcome", step.outcome]),
       ];
     case "unquiesce":
+    case "make-slots":
     case "checkpoint":
     case "reinstate":
     case "stop":

@@ -8,6 +8,7 @@ import type { WriterSurvey } from "../topology/writers.ts";
 import { checkBelongs, checkReach, checkReachable, checkRights } from "./checks.ts";
 import type { Decision } from "./plan.ts";
 import { checkPrimary } from "./demote.ts";
+import { checkSlotsOf, tellOfUnmade } from "./new-slots.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkMayTakeWrites } from "./rivals.ts";
 
@@ -16,6 +17,8 @@ export interface FenceRequest {
   readonly spare: readonly string[];
   /** The node that is to have everything; null: nobody is asked. */
   readonly to: string | null;
+  /** Logical slots whose consumers are to have confirmed everything. */
+  readonly confirmed: readonly string[];
   /** Null where the node was not asked, because it is none to be fenced. */
   readonly survey: WriterSurvey | null;
 }
@@ -85,13 +88,17 @@ export function planFence(topology: Topology, request: FenceRequest): Decision {
   const { survey } = request;
   const refusal =
     refuseOn([...checkBelongs(topology, node), ...checkPrimary(node)]) ??
-    refuseOn(survey === null ? [] : checkFence(node, survey));
+    refuseOn([
+      ...(survey === null ? [] : checkFence(node, survey)),
+      ...checkSlotsOf(node, request.confirmed),
+    ]);
   if (refusal !== null) return refusal;
   const step = {
     verb: "fence",
     node: node.name,
     spare: request.spare,
     ...(request.to === null ? {} : { to: request.to }),
+    ...(request.confirmed.length === 0 ? {} : { confirmed: request.confirmed }),
   } as const;
   return decidePlan("fence", topology, {
     stages: stage(`hold writes off ${node.name}`, [planned(topology, step, { required: true })]),
@@ -123,14 +130,17 @@ export function planUnfence(
   if (!node.reachable) return refuseOn(checkReachable(node)) ?? { kind: "already", findings: [] };
   if (request.of !== null) return planReopen(topology, node, request.of);
   if (!node.marks.fenced) return { kind: "already", findings: [] };
+  // A standby takes no writes, whatever is taken off it.
+  const leads = node.role === "primary";
   const refusal = refuseOn([
     ...checkBelongs(topology, node),
-    ...checkMayTakeWrites(topology, node.name),
+    ...(leads ? checkMayTakeWrites(topology, node.name) : []),
     ...checkRights(node, "fence"),
   ]);
   if (refusal !== null) return refusal;
   const step = { verb: "unfence", node: node.name } as const;
   return decidePlan("unfence", topology, {
     stages: stage(`let writes back to ${node.name}`, [planned(topology, step, { required: true })]),
+    findings: leads ? tellOfUnmade(node) : [],
   });
 }

@@ -15,7 +15,7 @@ import type { HookStep, StepVerb } from "./step.ts";
 const closing: readonly StepVerb[] = ["pause", "demote", "fence"];
 
 /** Behind the promotion: what lets writes in that it alone does not. */
-const opening: readonly StepVerb[] = ["resume", "unfence"];
+const opening: readonly StepVerb[] = ["make-slots", "resume", "unfence"];
 
 /** Steps whose node is the primary before. */
 const ofOld: readonly StepVerb[] = ["demote", "fence", "rejoin", "stop"];

@@ -91,6 +91,20 @@ function fromWhom(topology: Topology, plan: Plan | null): Pick<ResumeStep, "from
   return from === undefined ? {} : { from };
 }
 
+/** The last of the stages that let writes in behind the promotion: a primary that leads closed is opened first. */
+function openAt({ stages }: Plan, promoted: number): number {
+  const step = stages[promoted]?.steps[0]?.step;
+  if (step?.verb !== "promote" || step.closed !== true) return promoted;
+  return Math.max(promoted, openingOf(stages, step.node));
+}
+
+/** Where that node is opened for writes; -1 where it is not. */
+function openingOf(stages: readonly Stage[], node: string | undefined): number {
+  return stages.findIndex(
+    ({ steps: [first] }) => first?.step.verb === "unfence" && first.step.node === node,
+  );
+}
+
 /** Leads them to the new primary as soon as it leads. */
 function moved(topology: Topology, plan: Plan, poolers: Poolers): Plan {
   const at = stageOf(plan, "promote");
@@ -100,7 +114,7 @@ function moved(topology: Topology, plan: Plan, poolers: Poolers): Plan {
   const stages = stage(`lead the clients of the poolers to ${to}`, steps);
   return insert(
     plan,
-    at + 1,
+    openAt(plan, at) + 1,
     stages.map((each) => ({ ...each, always: true })),
   );
 }
@@ -126,9 +140,11 @@ export function withPoolers(decision: Decision, topology: Topology, poolers: Poo
     // The primary is closed already, so who waits is let go once another one leads.
     const plan = moved(topology, decision.plan, poolers);
     if (stageOf(plan, "promote") !== -1) return { kind: "plan", plan };
-    const [to] = topology.primaries;
+    const made = plan.stages[stageOf(plan, "make-slots")]?.steps[0]?.step.node;
+    const to = made ?? topology.primaries[0];
     const steps = resumed(topology, poolers.filter(isPaused), to === undefined ? {} : { to });
-    return { kind: "plan", plan: insert(plan, 0, stage(goOn, steps)) };
+    const at = made === undefined ? 0 : openingOf(plan.stages, made) + 1;
+    return { kind: "plan", plan: insert(plan, at, stage(goOn, steps)) };
   }
   const pauses = poolers.map(({ name: node }) =>
     planned(topology, { verb: "pause", node }, { required: true }),

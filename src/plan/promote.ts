@@ -31,6 +31,8 @@ export interface PromoteRequest {
   readonly patienceMs: number;
   /** The operator accepts that what other nodes have beyond this one is lost. */
   readonly acceptDataLoss: boolean;
+  /** One that was closed for the slots that it is to get stays closed. */
+  readonly closed?: true;
   /** Fenced primaries that are past the required position, with where the first record of a transaction is behind it: null
    * where there is none, and all of it is the server's own. Who could not be asked is not among them. */
   readonly past?: ReadonlyMap<string, Position | null>;
@@ -203,8 +205,9 @@ function lostBy(topology: Topology, request: PromoteRequest): readonly Finding[]
 }
 
 function plan(topology: Topology, request: PromoteRequest): Decision {
-  const { node, require } = request;
-  const step = planned(topology, { verb: "promote", node, require }, { required: true });
+  const { node, require, closed } = request;
+  const leads = { verb: "promote", node, require, ...(closed === true ? { closed } : {}) } as const;
+  const step = planned(topology, leads, { required: true });
   return decidePlan("promote", topology, {
     stages: stage(`make ${node} the primary, on a new timeline`, [step]),
     noReturn: "promote",

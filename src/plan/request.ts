@@ -30,6 +30,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "repoint":
       return markAgain(topology, step.node);
     case "fence":
+    case "close":
       return { verb: "unfence", node: step.node };
     case "demote":
       return { verb: "reinstate", node: step.node };
@@ -48,6 +49,7 @@ function undoOf(topology: Topology, step: Step): Step | null {
     case "slot-settings":
     case "slot-failover":
     case "keep-slots":
+    case "make-slots":
     case "resume":
     case "hook":
       return null;

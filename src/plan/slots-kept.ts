@@ -1,7 +1,8 @@
 // What a change of the primary means to its logical slots, and what a switchover does about it. Those that the candidate has no
 // copy of get one before anything is stopped, and it counts once the consumer has confirmed past where it begins: what is
 // written until the shutdown is in the copy then, so nothing is left out, and some of it may come once more. The shutdown waits
-// for the senders of logical consumers, so they get all of it (13 to 18). Before 16 a copy takes a restart, so it must be there.
+// for the senders of logical consumers, so they get all of it (13 to 18). Before 16 a copy takes a restart: where there is none, the
+// slot is made anew on the next primary while nobody may write there (new-slots.ts).
 
 import { counted } from "../topology/counted.ts";
 import type { Finding } from "../topology/finding.ts";
@@ -13,7 +14,8 @@ import {
   type KeptSlot,
   wantedSlots,
 } from "../topology/kept-slots.ts";
-import type { Slot } from "../topology/node.ts";
+import type { ReachedNode, Slot } from "../topology/node.ts";
+import { settingText } from "../topology/settings.ts";
 import type { Topology } from "../topology/topology.ts";
 import { formatLsn } from "../wal/lsn.ts";
 import type { Stage } from "./plan.ts";
@@ -27,17 +29,25 @@ export interface SlotOutlook {
   readonly kept: readonly KeptSlot[];
   /** It will be, once it is made and the consumer, who is there, has gone on. */
   readonly coming: readonly KeptSlot[];
+  /** It is made anew on the candidate, once its consumer, who is there, has confirmed everything and before writes get in. */
+  readonly anew: readonly KeptSlot[];
   /** It would be, if its consumer were there. */
   readonly waiting: readonly KeptSlot[];
   /** Nothing that a switchover does makes it ready. */
   readonly lost: readonly KeptSlot[];
 }
 
-/** `consuming`: slots whose consumers were seen to go on, though they may hold the slot only now and then. */
+export interface HandOverMeans {
+  /** Slots whose consumers were seen to go on, though they may hold the slot only now and then. */
+  readonly consuming: ReadonlySet<string>;
+  /** `none`: nobody can tell what would keep the writes from being held off the primary. */
+  readonly closing: "fence" | "none";
+}
+
 export function foreseeHandOver(
   topology: Topology,
   { old, next }: Hands,
-  consuming: ReadonlySet<string>,
+  { consuming, closing }: HandOverMeans,
 ): SlotOutlook {
   const all = wantedSlots(old, []).map((slot) =>
     judgeSlot(topology, { primary: old, standby: next, slot }),
@@ -47,17 +57,39 @@ export function foreseeHandOver(
   const able = judged.filter((each) => each.against !== null && canBeMade(each));
   const isThere = (each: KeptSlot): boolean =>
     each.slot.active || consuming.has(each.slot.slotName) || !needsConsumer(each);
+  const unable = judged.filter((each) => each.against !== null && !able.includes(each));
+  // Nobody writes to a fenced one, so its consumers have nothing to go on with: whether they have everything is seen there.
+  const mayBeThere = (each: KeptSlot): boolean => old.marks.fenced || isThere(each);
+  const renewable = closing === "none" ? [] : unable.filter((each) => canBeRenewed(each, next));
   return {
     kept: judged.filter(({ against }) => against === null),
     coming: able.filter(isThere),
-    waiting: able.filter((each) => !isThere(each)),
-    lost: judged.filter((each) => each.against !== null && !able.includes(each)),
+    anew: renewable.filter(mayBeThere),
+    waiting: [
+      ...able.filter((each) => !isThere(each)),
+      ...renewable.filter((each) => !mayBeThere(each)),
+    ],
+    lost: unable.filter((each) => !renewable.includes(each)),
   };
+}
+
+/** What is in its place there is a copy of it at most, which goes. */
+function canBeRenewed({ slot, copy, method }: KeptSlot, next: ReachedNode): boolean {
+  if (method !== "slot-file" || slot.plugin === null || slot.database === null) return false;
+  if (settingText(next, "wal_level") === "replica") return false;
+  return copy === null || isSameKind(copy, slot);
 }
 
 function canBeMade({ against, copy, slot, method }: KeptSlot): boolean {
   if (against?.of !== "copy") return false;
-  return copy === null ? method !== "slot-file" : isSameKind(copy, slot);
+  if (copy === null) return method !== "slot-file";
+  return isSameKind(copy, slot) && (method !== "slot-file" || isAhead(copy, slot));
+}
+
+/** All that it lacks then is that its consumer goes on. */
+function isAhead(copy: Slot, slot: Slot): boolean {
+  const [has, wants] = [copy.confirmedFlushLsn, slot.confirmedFlushLsn];
+  return isAlive(copy) && has !== null && wants !== null && has > wants;
 }
 
 /** What is there and behind its consumer may lack no more than a proof. */
@@ -98,7 +130,7 @@ function nameOf({ slotName, plugin, database }: Slot): string {
 }
 
 /** What is given up stands in the plan, with the place that is lost. */
-export function tellOfSlots({ kept, coming, waiting, lost }: SlotOutlook): Finding[] {
+export function tellOfSlots({ kept, coming, anew, waiting, lost }: SlotOutlook): Finding[] {
   return [
     ...[...lost, ...waiting].map(({ slot, primary, against }) => ({
       code: "slot-would-be-lost" as const,
@@ -108,6 +140,7 @@ export function tellOfSlots({ kept, coming, waiting, lost }: SlotOutlook): Findi
       hint: `drop it there once its consumer has a new one: it holds WAL`,
     })),
     ...tellOfKept([...kept, ...coming]),
+    ...tellOfNew(anew),
   ];
 }
 
@@ -130,6 +163,19 @@ export function tellOfKept(kept: readonly KeptSlot[]): Finding[] {
   ];
 }
 
+function tellOfNew(anew: readonly KeptSlot[]): Finding[] {
+  const [first] = anew;
+  if (first === undefined) return [];
+  return [
+    {
+      code: "slot-kept",
+      severity: "note",
+      node: first.node,
+      message: `${counted(anew.length, "logical slot")} will be made on ${first.node} before it takes writes (${namesOf(anew).join(", ")}): the writes wait until the consumers have confirmed everything`,
+    },
+  ];
+}
+
 /** A fence ends no walsender: what the fenced server writes by itself they would take for progress. */
 export function tellOfHeldConsumers(
   held: readonly KeptSlot[],
@@ -148,7 +194,7 @@ export function tellOfHeldConsumers(
   ];
 }
 
-const namesOf = (some: readonly KeptSlot[]): readonly string[] =>
+export const namesOf = (some: readonly KeptSlot[]): readonly string[] =>
   some.map(({ slot }) => slot.slotName);
 
 /** First of all, while nothing is changed yet. */

@@ -31,6 +31,8 @@ export interface PromoteStep {
   readonly require: Position | null;
   /** What other nodes have beyond it is given up. */
   readonly acceptDataLoss?: true;
+  /** Where it was closed for the slots that it is to get, it leads closed; else it is opened. */
+  readonly closed?: true;
 }
 
 export interface RepointStep {
@@ -137,6 +139,23 @@ export interface FenceStep {
   readonly spare: readonly string[];
   /** Done when that node has everything that was written. */
   readonly to?: string;
+  /** Done when the consumers of these logical slots have confirmed everything that was written. */
+  readonly confirmed?: readonly string[];
+}
+
+/** Have a standby that is to lead take no writes then, until it has got these logical slots. */
+export interface CloseStep {
+  readonly verb: "close";
+  readonly node: string;
+  /** The fenced primary that has them. */
+  readonly of: string;
+  readonly slots: readonly string[];
+}
+
+/** Make the logical slots that a closed primary is to get. */
+export interface MakeSlotsStep {
+  readonly verb: "make-slots";
+  readonly node: string;
 }
 
 export interface UnfenceStep {
@@ -188,6 +207,8 @@ export type Step =
   | RejoinStep
   | FenceStep
   | UnfenceStep
+  | CloseStep
+  | MakeSlotsStep
   | StopStep
   | HealStep
   | DropSlotStep

@@ -15,6 +15,7 @@ import { findUnfollowing } from "./following.ts";
 import { isPhysical } from "./made-slots.ts";
 import { checkNothingPending, toldOf } from "./pending.ts";
 import type { Decision, Stage } from "./plan.ts";
+import { closedPrimaries, openStages } from "./new-slots.ts";
 import { checkMayLead } from "./promote.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkNoRivals } from "./rivals.ts";
@@ -24,7 +25,7 @@ import { findMovable, type Move, movesOf, repointStages } from "./siblings.ts";
 /** Null where nothing is left of an earlier one, or where something else is wanted than what it was about. */
 export function finishSwitchover(topology: Topology, wanted: string | null): Decision | null {
   if (topology.primaries.length === 0) return promoteAfterAll(topology, wanted);
-  const leader = soleLeader(topology);
+  const leader = soleLeader(topology) ?? leaderToOpen(topology);
   if (leader === null || (wanted !== null && wanted !== leader.name)) return null;
   const { stages, findings } = settleUnder(topology, leader, wanted);
   return stages.length === 0 ? null : decidePlan("switchover", topology, { stages, findings });
@@ -39,6 +40,15 @@ export function soleLeader(topology: Topology): ReachedNode | null {
   return second === undefined ? (only ?? null) : null;
 }
 
+/** The one that was promoted and is closed for the slots that it is to get: whoever led before is fenced. */
+export function leaderToOpen(topology: Topology): ReachedNode | null {
+  const [only, second] = closedPrimaries(topology);
+  if (only === undefined || second !== undefined) return null;
+  const others = topology.primaries.filter((name) => name !== only.name);
+  const areFenced = others.every((name) => reachedNode(topology, name)?.marks.fenced === true);
+  return areFenced ? only : null;
+}
+
 /** What follows the promotion. */
 function settleUnder(
   topology: Topology,
@@ -46,7 +56,8 @@ function settleUnder(
   wanted: string | null,
 ): { readonly stages: readonly Stage[]; readonly findings: readonly Finding[] } {
   const { name: to } = leader;
-  const back = findDemoted(topology).map(({ name: node }) =>
+  const names = [...findDemoted(topology).map(({ name }) => name), ...stillFenced(topology)];
+  const back = [...new Set(names)].map((node) =>
     planned(topology, { verb: "rejoin", node, to }, { required: true }),
   );
   const closed = topology.primaries
@@ -64,6 +75,7 @@ function settleUnder(
     return toldOf(topology, node) === to || astray.includes(name) || marks.demoted === true;
   });
   const stages = [
+    ...(leader.marks.awaits === undefined ? [] : openStages(topology, to)),
     ...stage("bring the old primary back as a standby", back),
     ...stage(`give ${to} back what the fence took away`, closed),
     ...repointStages(topology, unsettled, {
@@ -76,6 +88,13 @@ function settleUnder(
     stages: [...stages, ...leftSlotStages(topology, leader, directly(all, to))],
     findings: unsettled.length > 0 || back.length > 0 ? findings : [],
   };
+}
+
+/** Former primaries that are standbys by now, and would lead fenced: their fence was not lifted to the end. */
+function stillFenced(topology: Topology): readonly string[] {
+  return standbysOf(topology)
+    .filter(({ marks }) => marks.fenced && marks.awaits === undefined)
+    .map(({ name }) => name);
 }
 
 /** Slots on standbys of nodes that follow the leader, or are it, which were last used before it led. */
@@ -129,6 +148,7 @@ function promotionStages(
   const moves = all.filter(
     (move) => toldOf(topology, move.node) !== null || !streamsFrom(topology, move.node.name, to),
   );
+  const isClosed = next.marks.awaits !== undefined;
   const one = (reason: string, step: Parameters<typeof planned>[1]) =>
     stage(reason, [planned(topology, step, { required: true })]);
   return [
@@ -136,7 +156,9 @@ function promotionStages(
       verb: "promote",
       node: to,
       require: null,
+      ...(isClosed ? { closed: true as const } : {}),
     }),
+    ...(isClosed ? openStages(topology, to) : []),
     ...one(`bring ${node} back as a standby`, { verb: "rejoin", node, to }),
     ...repointStages(topology, moves, {
       until: "follow",

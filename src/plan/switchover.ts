@@ -28,6 +28,7 @@ import {
   tellOfSynchronousNames,
 } from "./preflight.ts";
 import { checkMayLead } from "./promote.ts";
+import { checkNewSlots, closeStage, openStages, unclosedStages } from "./new-slots.ts";
 import { decidePlan, observationOf, planned, problem, refuseOn, stage } from "./request.ts";
 import { checkFit, type FitAcceptance, tellOfFit } from "./settings-fit.ts";
 import {
@@ -35,6 +36,7 @@ import {
   foreseeHandOver,
   makeLevelStage,
   makeReadyStage,
+  namesOf,
   type SlotOutlook,
   tellOfHeldConsumers,
   tellOfSlots,
@@ -97,6 +99,11 @@ function nobodyMayLead(): Decision {
   return { kind: "refused", outcome: "refused", findings };
 }
 
+/** Slots that are given up need not wait for what would keep them from being made. */
+function mayMakeSlots({ preparedTransactions }: WriterSurvey, { slotLoss }: Accepted): boolean {
+  return !slotLoss || preparedTransactions.length === 0;
+}
+
 /** Who hands over, to whom, and who else is concerned. */
 interface HandOver {
   readonly old: ReachedNode;
@@ -107,8 +114,10 @@ interface HandOver {
   readonly above: string | null;
   /** Those that stream from the old primary until then. */
   readonly leaving: readonly ReachedNode[];
-  /** Null with control of the old primary, which is shut down; else it is fenced, and goes on as it is. */
+  /** Null where the shutdown of the old primary is fence enough. */
   readonly fence: { readonly spare: readonly string[]; readonly survey: WriterSurvey } | null;
+  /** Without control of it the old primary goes on as it is, fenced. */
+  readonly end: "demoted" | "fenced";
   readonly slots: SlotOutlook;
   readonly accepted: Accepted;
 }
@@ -148,38 +157,46 @@ function preparing(topology: Topology, hand: HandOver): readonly Stage[] {
 }
 
 /** The short part. */
-function handingOver(topology: Topology, { old, next, fence }: HandOver): readonly Stage[] {
+function handingOver(topology: Topology, hand: HandOver): readonly Stage[] {
+  const { old, next, fence, slots, end } = hand;
   const [node, to] = [old.name, next.name];
-  const closed =
-    fence === null
-      ? one(topology, `shut ${node} down cleanly, with everything on ${to}`, {
-          verb: "demote",
-          node,
-          to,
-        })
+  const confirmed = slots.anew.length === 0 ? {} : { confirmed: namesOf(slots.anew) };
+  const closed = slots.anew.length === 0 ? {} : { closed: true as const };
+  const promote = { verb: "promote", node: to, require: null, ...closed } as const;
+  return [
+    ...(fence === null
+      ? []
       : one(topology, `hold writes off ${node}, with everything on ${to}`, {
-          verb: "fence",
-          node,
-          spare: fence.spare,
-          to,
-        });
-  const promote = { verb: "promote", node: to, require: null } as const;
-  return [...closed, ...one(topology, `make ${to} the primary, on a new timeline`, promote)];
+          ...{ verb: "fence", node, spare: fence.spare, to },
+          ...confirmed,
+        })),
+    ...closeStage(topology, hand, slots),
+    ...(end === "fenced"
+      ? []
+      : one(topology, `shut ${node} down cleanly, with everything on ${to}`, {
+          ...{ verb: "demote", node, to },
+        })),
+    ...one(topology, `make ${to} the primary, on a new timeline`, promote),
+    ...(slots.anew.length === 0 ? [] : openStages(topology, to)),
+  ];
 }
 
 /** What the fence took away in the catalogues both have in common. */
-function hasClosed({ survey }: NonNullable<HandOver["fence"]>): boolean {
-  return survey.overrides.length > 0 || survey.subscriptions.length > 0;
+function hasClosed({ fence, slots }: HandOver): boolean {
+  // One that led closed got all of it back when it opened.
+  if (fence === null || slots.anew.length > 0) return false;
+  const { overrides, subscriptions } = fence.survey;
+  return overrides.length > 0 || subscriptions.length > 0;
 }
 
 function settling(topology: Topology, hand: HandOver): readonly Stage[] {
-  const { old, next, moves, leaving, fence } = hand;
+  const { old, next, moves, leaving, end } = hand;
   const [node, to] = [old.name, next.name];
   const settled = repointStages(topology, moves, {
     until: "follow",
     reason: (upstream) => `see them follow ${upstream}`,
   });
-  if (fence === null) {
+  if (end === "demoted") {
     return [
       ...one(topology, `bring ${node} back as a standby`, { verb: "rejoin", node, to }),
       ...settled,
@@ -189,7 +206,7 @@ function settling(topology: Topology, hand: HandOver): readonly Stage[] {
   }
   const reopen = { verb: "unfence", node: to, of: node } as const;
   return [
-    ...(hasClosed(fence) ? one(topology, `give ${to} back what the fence took away`, reopen) : []),
+    ...(hasClosed(hand) ? one(topology, `give ${to} back what the fence took away`, reopen) : []),
     ...settled,
   ];
 }
@@ -206,10 +223,10 @@ function passedSlots(topology: Topology, { old, next, above }: HandOver): readon
 }
 
 /** It leads no more, and nothing here can make it a standby. */
-function tellOfFenced({ old, next, fence, slots }: HandOver): Finding[] {
-  if (fence === null) return [];
+function tellOfFenced({ old, next, end, slots }: HandOver): Finding[] {
+  if (end === "demoted") return [];
   const { name } = old;
-  const held = slots.kept.concat(slots.coming).filter(({ slot }) => slot.active);
+  const held = slots.kept.concat(slots.coming, slots.anew).filter(({ slot }) => slot.active);
   return [
     ...tellOfHeldConsumers(held, { from: name, to: next.name }),
     {
@@ -241,19 +258,26 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
   const direct = moves.filter(({ to }) => to === next).map(({ node }) => node);
   const pairing = { leader: observed, standbys: [...direct, old] };
   const { survey, spare, accepted, fit } = request;
-  const fence = old.canBeDemoted === true || survey === null ? null : { spare, survey };
+  const end = old.canBeDemoted === true || survey === null ? "demoted" : "fenced";
   const hands = { old, next: observed };
-  const slots = foreseeHandOver(topology, hands, request.consuming ?? new Set());
+  const slots = foreseeHandOver(topology, hands, {
+    consuming: request.consuming ?? new Set(),
+    closing: survey === null || !mayMakeSlots(survey, accepted) ? "none" : "fence",
+  });
+  const isFenced = end === "fenced" || slots.anew.length > 0;
+  const fence = isFenced && survey !== null ? { spare, survey } : null;
   const refusal =
     refuseOn([
-      ...(fence === null
+      ...(end === "demoted"
         ? [
             ...checkHandOver(topology, old, observed),
             // Whoever is led away leaves his.
             ...(direct.length === 0 ? checkFreeSender(old) : []),
             ...checkShutdown(topology, old, accepted),
           ]
-        : checkFence(old, fence.survey)),
+        : []),
+      ...(fence === null ? [] : checkFence(old, fence.survey)),
+      ...checkNewSlots(slots, { next: observed, survey }),
       ...checkCandidate(observed),
       ...checkClose(hands, accepted),
       ...checkSlotsKept(slots, accepted),
@@ -263,10 +287,11 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
   const above = upstreamChain(topology, next)[0] ?? null;
   const through = above === old.name ? null : above;
   const leaving = [observed, ...direct];
-  const hand = { ...hands, moves, above: through, leaving, fence, slots, accepted };
-  const below = fence === null ? [...direct, old] : direct;
+  const hand = { ...hands, moves, above: through, leaving, fence, end, slots, accepted } as const;
+  const below = end === "demoted" ? [...direct, old] : direct;
   return decidePlan("switchover", topology, {
     stages: [
+      ...unclosedStages(topology, next),
       ...preparing(topology, hand),
       ...handingOver(topology, hand),
       ...settling(topology, hand),
@@ -281,7 +306,7 @@ function beginSwitchover(topology: Topology, request: SwitchoverRequest): Decisi
       ),
       ...tellOfFit(pairing, fit),
       ...tellOfFenced(hand),
-      ...(fence === null ? tellOfShutdown(topology, old, accepted) : []),
+      ...(end === "demoted" ? tellOfShutdown(topology, old, accepted) : []),
       ...tellOfCheckpoints(hands),
       ...tellOfSlots(slots),
       ...tellOfSynchronizedSlots(observed, { below, former: old }),

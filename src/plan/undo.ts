@@ -11,6 +11,7 @@ import { ourNodes, reachedNode, reachedNodes, standbysOf } from "../topology/str
 import { findNodeAt, type Topology, upstreamChain } from "../topology/topology.ts";
 import { checkReachable, checkRights, checkSettings } from "./checks.ts";
 import { type FoundSlot, isPhysical, madeSlots } from "./made-slots.ts";
+import { closedPrimaries, closedStandbys } from "./new-slots.ts";
 import { checkNotPending, toldOf } from "./pending.ts";
 import type { Decision } from "./plan.ts";
 import { isMarked } from "./quiesce.ts";
@@ -110,6 +111,16 @@ function checkNotHandedOver(topology: Topology, handing: readonly string[]): Fin
   ];
 }
 
+/** Who leads closed, for the slots that it is to get, leads for good. */
+function checkNotClosed(topology: Topology): Finding[] {
+  return closedPrimaries(topology).map(({ name }) =>
+    problem("promotion-done", name, {
+      message: `${name} leads, closed until it has its logical slots: what was done for its promotion cannot be taken back`,
+      hint: `finish it: \`remaster switchover --to ${name}\``,
+    }),
+  );
+}
+
 /** What was made for one that is down: its own word on it cannot be asked for. */
 function slotsForDemoted(topology: Topology): readonly FoundSlot[] {
   return findDemoted(topology).flatMap(({ name, to }) => {
@@ -158,9 +169,15 @@ export function planUndo(topology: Topology): Decision {
     ...forgottenSlots(topology),
     ...slotsForDemoted(topology),
   ]);
-  const left = [...marked, ...fenced, ...handing, ...slots];
+  const closed = closedStandbys(topology).map(({ name }) => name);
+  // One that is down may have been fenced before, which does not show.
+  const covered = handing.filter(
+    (name) => closed.length > 0 || reachedNode(topology, name)?.marks.fenced === true,
+  );
+  const left = [...marked, ...fenced, ...closed, ...handing, ...slots];
   if (left.length === 0) return { kind: "already", findings: unseen(topology) };
   const refusal =
+    refuseOn(checkNotClosed(topology)) ??
     refuseOn(checkNotHandedOver(topology, handing)) ??
     refuseOn(checkNotPromoted(topology, marked)) ??
     refuseOn(
@@ -183,7 +200,13 @@ export function planUndo(topology: Topology): Decision {
       ),
       ...stage(
         "let writes back",
-        fenced.map(({ name: node }) => planned(topology, { verb: "unfence", node }, required)),
+        [...covered, ...fenced.map(({ name }) => name)].map((node) =>
+          planned(topology, { verb: "unfence", node }, required),
+        ),
+      ),
+      ...stage(
+        "have nobody lead closed",
+        closed.map((node) => planned(topology, { verb: "unfence", node }, required)),
       ),
       ...stage(
         "give the nodes the values back that they had",

@@ -21,6 +21,7 @@ import { QueryError, type Row, type Session } from "./session.ts";
 import {
   alterMark,
   alterSystem,
+  askFileSettings,
   notTaken,
   quoteLiteral,
   reload,
@@ -77,7 +78,7 @@ const readOnlySql = {
   session: `SELECT reset_val AS setting FROM pg_settings WHERE name = 'default_transaction_read_only'`,
 } as const;
 
-async function readOnlyDefault(session: Session): Promise<string> {
+export async function readOnlyDefault(session: Session): Promise<string> {
   try {
     const [row] = await session.query(readOnlySql.files);
     return row?.["setting"] ?? "off";
@@ -86,6 +87,12 @@ async function readOnlyDefault(session: Session): Promise<string> {
     const [row] = await session.query(readOnlySql.session);
     return row?.["setting"] ?? "off";
   }
+}
+
+/** A run that was cut short wrote the mark, and perhaps the settings behind it, and loaded nothing: without the mark they would be
+ * taken for what was before. */
+export async function isLeftUnloaded(session: Session): Promise<boolean> {
+  return ((await askFileSettings(session))?.fenced ?? "") !== "";
 }
 
 /** Our own session goes on writing, and waits for nobody. */
@@ -104,6 +111,9 @@ export async function fence(session: Session, options: FenceOptions): Promise<Fe
   const before = await look(session);
   if (!before.isPrimary) return refuse("not-a-primary", "the node is a standby");
   await stayOpen(session);
+  if (before.fenced === "" && (await isLeftUnloaded(session))) {
+    return (await reloadAll(session, options)) ? fence(session, options) : notTaken;
+  }
   const known = parseFenceMark(before.fenced);
   const mark = await markOf(session, before, known);
   const marked = await alterMark(session, "remaster.fenced", formatFenceMark(mark));
@@ -327,12 +337,13 @@ export async function unfence(
 ): Promise<Acted> {
   if (!(await reloadAll(session, options))) return notTaken;
   await stayOpen(session);
-  const { fenced } = await look(session);
+  const { fenced, isPrimary } = await look(session);
   if (fenced === "") return acted;
   const mark = parseFenceMark(fenced);
   const given = await giveBackSettings(session, mark);
   if (!given.done) return given;
-  const opened = mark === null ? acted : await reopen(session, mark, options);
+  // A standby has the catalogues of the primary.
+  const opened = mark === null || !isPrimary ? acted : await reopen(session, mark, options);
   if (!opened.done) return opened;
   const cleared = await resetSystem(session, "remaster.fenced");
   if (!cleared.done) return cleared;
@@ -342,10 +353,10 @@ export async function unfence(
 }
 
 export async function giveBackSettings(session: Session, mark: FenceMark | null): Promise<Acted> {
-  const wanted = [
-    ["default_transaction_read_only", mark?.readOnly],
-    ["synchronous_standby_names", mark?.synchronous],
-  ] as const;
+  const readOnly = ["default_transaction_read_only", mark?.readOnly] as const;
+  const synchronous = ["synchronous_standby_names", mark?.synchronous] as const;
+  // One that is closed for slots alone has its own list in force.
+  const wanted = mark?.awaits === undefined ? [readOnly, synchronous] : [readOnly];
   for (const [name, value] of wanted) {
     const done =
       value === undefined

@@ -13,6 +13,7 @@ import type {
   WalReceiver,
 } from "../topology/node.ts";
 import { parseCopyMarks } from "../topology/copy-mark.ts";
+import { parseFenceMark } from "../topology/fence-mark.ts";
 import { type Lsn, maxLsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
@@ -204,6 +205,8 @@ function marksOf(settings: {
   const { quiesced, repointing, exchanging, slotsAt } = readMarks(conninfo);
   const either = (bears: (settings: FileSettings) => boolean): boolean =>
     bears(inForce) || (inFiles !== null && bears(inFiles));
+  const fence = inForce.fenced ?? "";
+  const { awaits } = parseFenceMark(fence === "" ? (inFiles?.fenced ?? "") : fence) ?? {};
   return {
     quiesced,
     restoreQuiesced: either(({ restoreCommand }) => readRestoreMark(restoreCommand ?? "").quiesced),
@@ -211,6 +214,7 @@ function marksOf(settings: {
     exchanging,
     slotsAt,
     fenced: either(({ fenced }) => (fenced ?? "") !== ""),
+    ...(awaits === undefined ? {} : { awaits }),
     demoted: either(({ demoted }) => (demoted ?? "") !== ""),
     copies: parseCopyMarks(settings.copies),
   };

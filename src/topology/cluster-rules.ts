@@ -117,6 +117,10 @@ export function splitBrain(structure: Structure): readonly Finding[] {
 /** One that is fenced was handed over by: the other one leads. */
 function howToEnd(primaries: readonly ReachedNode[]): string {
   const fenced = primaries.filter(({ marks }) => marks.fenced);
+  const closed = primaries.find(({ marks }) => marks.awaits !== undefined);
+  if (closed !== undefined && fenced.length === primaries.length) {
+    return `\`remaster switchover --to ${closed.name}\` finishes what was cut short`;
+  }
   return fenced.length === primaries.length - 1
     ? fenced.map(({ name }) => `\`remaster rejoin ${name}\``).join(", ")
     : "stop the one that must not lead before more is written to both; `remaster rejoin` brings it back as a standby";

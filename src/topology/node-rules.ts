@@ -6,6 +6,7 @@ import { aboutEach, type Said } from "./about.ts";
 import { findDemoted } from "./demoted.ts";
 import { demotionHint, goOnOrBack } from "./demotion-hints.ts";
 import { findSlotPlace } from "./edges.ts";
+import type { AwaitedSlot } from "./fence-mark.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { ReachedNode } from "./node.ts";
 import { settingInteger } from "./settings.ts";
@@ -150,11 +151,25 @@ export function unsettledRepoints(structure: Structure): readonly Finding[] {
   });
 }
 
+/** A switchover was cut short on its way to the slots that are made on the new primary alone. */
+function closedNode({ name, role }: ReachedNode, awaits: readonly AwaitedSlot[]): Said {
+  const slots = awaits.map(({ slotName }) => slotName).join(", ");
+  if (role === "primary") {
+    const message = `${name} leads and refuses writes until it has its logical slots (${slots})`;
+    const hint = `\`remaster switchover --to ${name}\` makes them and lets writes in`;
+    return { code: "fenced", severity: "problem", message, hint };
+  }
+  const message = `${name} would lead and refuse writes until it has its logical slots (${slots})`;
+  const hint = `the switchover that was cut short goes on when it is run again; \`remaster undo\` or \`remaster unfence ${name}\` takes it back`;
+  return { code: "fenced", severity: "warning", message, hint };
+}
+
 /** On a primary the fence holds writes off now; on a standby it would after a promotion. */
 export function fences(structure: Structure): readonly Finding[] {
   return aboutEach(ourNodes(structure), (node) => {
     if (!node.marks.fenced) return [];
     const { name } = node;
+    if (node.marks.awaits !== undefined) return [closedNode(node, node.marks.awaits)];
     const led = structure.primaries.some(
       (other) => reachedNode(structure, other)?.marks.fenced === false,
     );

@@ -7,6 +7,7 @@ import type { Lsn } from "../wal/lsn.ts";
 import type { Position } from "../wal/position.ts";
 import type { TimelineHistory, TimelineId } from "../wal/timeline.ts";
 import type { CopyMark } from "./copy-mark.ts";
+import type { AwaitedSlot } from "./fence-mark.ts";
 import type { PoolerConfig } from "./pooler.ts";
 import type { Hooks } from "./hooks.ts";
 
@@ -232,6 +233,8 @@ export interface Marks {
   /** Where the slot that this node names was made for it, and may stand still. */
   readonly slotsAt?: readonly SlotPlace[];
   readonly fenced: boolean;
+  /** The logical slots that it is to get before it takes writes: it is fenced for them. */
+  readonly awaits?: readonly AwaitedSlot[];
   /** It is being made a standby of the node that primary_conninfo was pointed at, and is not one for good yet. */
   readonly demoted?: boolean;
   /** The copies of logical slots that slot-sync has to do with there. */

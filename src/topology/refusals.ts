@@ -39,6 +39,11 @@ export const refusalCatalogue = {
     "A logical slot has no copy on the standby that is to lead, and nobody reads from it. A copy can be made, but it begins where the log is then, and counts only once the consumer has confirmed past that place: before, it would leave out what is between them.",
   "slot-kept":
     "Logical slots go on on the node that is to lead: their consumers find their place there. What they confirmed after the copies were brought level for the last time comes once more.",
+  "slot-not-made":
+    "A logical slot that a switchover was to make on the new primary before it took writes (13 to 15) is not there. The message says why, and up to where its consumer had confirmed: nothing was written behind that before the primary opened, so a consumer loses what is written between there and the slot that is made for it by hand.",
+  "slots-begin-late":
+    "Something wrote to the new primary before its logical slots were made, or that nothing did could not be read off its log: consumers miss what was written before the place where their slot begins. The message says where.",
+  "not-fenced": "The verb works on a fenced primary, and this one takes writes.",
   "consumer-ahead":
     "A logical consumer had confirmed more than the node that takes over has received, so it has seen changes that are on no node any more.",
   "consumers-on-fenced":
@@ -60,7 +65,7 @@ export const refusalCatalogue = {
   "synchronous-names-unknown":
     "synchronous_standby_names of the node that is to lead names standbys that no node of the cluster is called: they will not confirm anything.",
   "prepared-transactions":
-    "Transactions that were prepared for a two-phase commit stand open. A fence leaves them alone: whoever leads next can commit or roll them back.",
+    "Transactions that were prepared for a two-phase commit stand open. A fence leaves them alone: whoever leads next can commit or roll them back. A logical slot that is to be made on the next primary would wait for them.",
   "fence-not-watched":
     "The log of a fenced primary could not be read behind the position at which it was fenced, so whether something was written there is not known.",
   "written-past-fence":

@@ -15,7 +15,7 @@ const servers = JSON.parse(process.env["FAULT_SERVERS"] ?? "{}");
 const kinds = [
   ["promote", /pg_promote\(false\)/],
   ["alter", /ALTER SYSTEM (SET|RESET)/],
-  ["slot", /pg_create_physical_replication_slot/],
+  ["slot", /pg_create_(physical|logical)_replication_slot/],
   ["drop", /pg_drop_replication_slot/],
   ["reload", /pg_reload_conf\(/],
 ];

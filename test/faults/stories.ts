@@ -1,8 +1,10 @@
 // What the fault matrix runs: for each plan the cluster it starts on, the verb, and how the cluster looks when it is done.
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { countRows, type Led, makeRows, sql, untilSees } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
+import { consume } from "../support/ledger-consumer.ts";
 import { entryPoint } from "../support/program.ts";
 import { tearTails } from "../support/torn-tail.ts";
 
@@ -20,6 +22,8 @@ export interface Story {
   readonly always?: true;
   /** The acts that are struck, where not all: the others are those of another story. */
   readonly acts?: RegExp;
+  /** The majors that it is about, where not all. */
+  readonly isFor?: (major: number) => boolean;
   /** How its network is lost: by a namespace of its own, unless it starts a server, which would be born into that. */
   readonly network?: "proxies";
   /** Nodes that get another upstream, one on its own from the other: where one of them is done, no mark leads back. */
@@ -86,6 +90,32 @@ async function alive(major: number): Promise<TestCluster> {
   return cluster;
 }
 
+/** A consumer reads from the primary, which is written to, and no standby has a copy of its slot. */
+async function withConsumer(major: number): Promise<TestCluster> {
+  const cluster = await alive(major);
+  const n1 = cluster.server("n1");
+  const slot = "SELECT pg_create_logical_replication_slot('orders', 'test_decoding')";
+  await sql(n1, "CREATE TABLE ticks (n int)", "INSERT INTO ticks VALUES (0)", slot);
+  const consumer = consume(n1, "orders");
+  const end = new AbortController();
+  const ticking = (async () => {
+    while (!end.signal.aborted) {
+      // Where it is fenced, frozen or gone, the next one sees.
+      await sql(n1, "UPDATE ticks SET n = n + 1").catch(() => undefined);
+      await setTimeout(50);
+    }
+  })();
+  return {
+    ...cluster,
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await ticking;
+      await consumer[Symbol.asyncDispose]();
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
+}
+
 export const stories: readonly Story[] = [
   {
     name: "a failover with an exchange",
@@ -141,6 +171,21 @@ export const stories: readonly Story[] = [
     rows: 100,
     lost: [],
     goal: { by: "n2", timeline: 2, followers: { n3: "n2", n4: "n2" }, fenced: "n1" },
+  },
+  {
+    name: "a switchover that makes a slot",
+    isFor: (major) => major < 16,
+    words: ["switchover", "--to", "n2", "--timeout", "12s"],
+    start: withConsumer,
+    rows: 100,
+    lost: [],
+    goal: {
+      by: "n2",
+      timeline: 2,
+      followers: { n1: "n2", n3: "n2", n4: "n2" },
+      idle: { n2: ["orders"] },
+    },
+    network: "proxies",
   },
   {
     name: "a repoint of two standbys",

@@ -1,32 +1,12 @@
 // A plan as a script does what the verb does: on two equal clusters one is changed by the verb, the other by its script,
 // run as an operator would, and both must come out the same: who leads, who follows whom, settings, slots and rows.
 
-import { spawnSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Operator, operatorOf } from "../support/cli.ts";
 import { allSettings, countRows, makeRows, sql, untilSees } from "../support/cluster-state.ts";
 import { startCluster, type TestCluster, fewMajors } from "../support/cluster.ts";
-import { entryPoint } from "../support/program.ts";
+import { runScript } from "../support/scripted.ts";
 import { tearTails } from "../support/torn-tail.ts";
-
-/** Prints the script of a command line, saves it and runs it with `remaster` in the PATH. */
-async function runScript(cluster: TestCluster, operator: Operator, words: readonly string[]) {
-  const printed = await operator.run([...words, "--script"]);
-  expect([printed.status, printed.stderr]).toEqual([0, ""]);
-  const bin = join(cluster.directory, "bin");
-  mkdirSync(bin, { recursive: true });
-  symlinkSync(entryPoint, join(bin, "remaster"));
-  const file = join(cluster.directory, "the plan.sh");
-  writeFileSync(file, printed.stdout);
-  const { status, stdout, stderr } = spawnSync("sh", [file], {
-    cwd: "/",
-    encoding: "utf8",
-    env: { PATH: `${bin}:${process.env["PATH"] ?? ""}`, HOME: "/nonexistent", ...operator.env },
-  });
-  return { status, stdout, stderr };
-}
 
 /** What two clusters have to have in common that went the same way: addresses by the node that answers there. */
 async function shapeOf(cluster: TestCluster, operator: Operator): Promise<unknown> {

@@ -29,6 +29,16 @@ const everyStep: readonly (readonly [Step, string])[] = [
     "remaster drop-slot n2 --slot remaster_n3",
   ],
   [{ verb: "keep-slots", node: "n2" }, "remaster keep-slots n2"],
+  [{ verb: "promote", node: "n2", require: null, closed: true }, "remaster promote n2 --closed"],
+  [
+    { verb: "fence", node: "n1", spare: [], to: "n2", confirmed: ["cdc", "sub"] },
+    "remaster fence n1 --to n2 --confirmed cdc,sub",
+  ],
+  [
+    { verb: "close", node: "n2", of: "n1", slots: ["cdc", "sub"] },
+    "remaster close n2 --of n1 --slot cdc,sub",
+  ],
+  [{ verb: "make-slots", node: "n2" }, "remaster make-slots n2"],
   [
     { verb: "slot-sync", node: "n2", slots: ["cdc", "sub"] },
     "remaster slot-sync --standby n2 --slot cdc,sub",

@@ -426,7 +426,7 @@ describe("what a switchover would cost", () => {
 });
 
 describe("a fence", () => {
-  const request = { node: "n1", spare: [], to: null };
+  const request = { node: "n1", spare: [], to: null, confirmed: [] };
 
   test("is refused where a writer would be left", () => {
     const session = {
