@@ -5,6 +5,7 @@ import {
   checkSolePrimary,
   planSlotSync,
   type SlotSyncRequest,
+  tellOfAway,
   tellOfKeeping,
   tellOfUnready,
 } from "../plan/slot-sync.ts";
@@ -146,13 +147,16 @@ async function check(request: SlotSyncRequest, context: Context): Promise<Report
     const [first] = against;
     return { ...base, outcome, findings: against, word: null, summary: first?.message ?? "" };
   }
+  // Nobody is there who could have kept them.
+  const isNobody = kept.length === 0 && tellOfAway(topology, request).length > 0;
+  const isKept = lost.length === 0 && !isNobody;
   return {
     ...base,
-    outcome: lost.length === 0 ? "done" : "no",
+    outcome: isKept ? "done" : "no",
     findings: [...lost, ...tellOfKeeping(topology, request)],
     slots: kept,
-    word: lost.length === 0 ? "ok" : "problem",
-    summary: summarize(kept),
+    word: isKept ? "ok" : "problem",
+    summary: isNobody ? "no standby that may lead can be reached" : summarize(kept),
   };
 }
 

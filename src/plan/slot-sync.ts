@@ -163,6 +163,28 @@ function unready(topology: Topology, request: SlotSyncRequest): readonly Slot[] 
   return [...new Set(lacking.map(({ slot }) => slot))];
 }
 
+/** Standbys that were meant, and out of reach: whether a failover to them would keep the slots is not known. */
+export function tellOfAway(
+  topology: Topology,
+  { standbys = [], patterns = [] }: SlotWish,
+): Finding[] {
+  const primary = solePrimary(topology);
+  if (primary === null || wantedSlots(primary, patterns).length === 0) return [];
+  return [...topology.nodes.values()].flatMap((node): Finding[] => {
+    const isMeant = standbys.length === 0 ? node.promotable : standbys.includes(node.name);
+    if (node.reachable || !isMeant) return [];
+    return [
+      {
+        code: "node-unreachable",
+        severity: "warning",
+        node: node.name,
+        message: `${node.name} cannot be reached (${node.reason}): whether it keeps the logical slots is not known`,
+        hint: "see `remaster status`",
+      },
+    ];
+  });
+}
+
 /** What is worth knowing of them beside whether each copy is ready, and what will be otherwise. */
 export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Finding[] {
   const around = lookAround(topology, request);
@@ -182,6 +204,7 @@ export function tellOfKeeping(topology: Topology, request: SlotSyncRequest): Fin
   return [
     ...(request.configure ? waiting : [...tellOfRunningAhead(primary, kept), ...tellOfNext()]),
     ...findLeftCopies(topology, request).flatMap(tellOfLeftCopy),
+    ...tellOfAway(topology, request),
     ...(request.enableFailover
       ? flagged.flatMap((slot) => tellOfFlagging(primary, slot))
       : tellOfUnflagged(primary, unready(topology, request))),

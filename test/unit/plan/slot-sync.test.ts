@@ -7,6 +7,7 @@ import { findPrunable, planKeeping, wantedSlots } from "../../../src/plan/siblin
 import {
   planSlotSync,
   type SlotSyncRequest,
+  tellOfAway,
   tellOfKeeping,
   tellOfUnready,
 } from "../../../src/plan/slot-sync.ts";
@@ -103,6 +104,15 @@ describe("copies of logical slots", () => {
     const gone = unreached({ name: "n2" });
     expect(decide([primary(logical()), gone], { standbys: ["n2"] })).toEqual(["node-unreachable"]);
   });
+});
+
+test("a standby that is meant and away is told, where there are slots", () => {
+  const away = unreached({ name: "n3" });
+  const codes = (nodes: readonly Observation[], standbys: readonly string[] = []) =>
+    tellOfAway(buildTopology("orders", nodes), { standbys }).map(({ node }) => node);
+  expect(codes([primary(logical()), standby("n2"), away])).toEqual(["n3"]);
+  expect(codes([primary(logical()), standby("n2"), away], ["n2"])).toEqual([]);
+  expect(codes([primary(), standby("n2"), away])).toEqual([]);
 });
 
 describe("synchronized_standby_slots", () => {
