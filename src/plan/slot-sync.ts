@@ -163,15 +163,18 @@ function unready(topology: Topology, request: SlotSyncRequest): readonly Slot[] 
   return [...new Set(lacking.map(({ slot }) => slot))];
 }
 
-/** Standbys that were meant, and out of reach: whether a failover to them would keep the slots is not known. */
+/** Nodes out of reach that were named, or that may lead where no standby that may is there: whether a failover to them would keep the
+ * slots is not known. */
 export function tellOfAway(
   topology: Topology,
   { standbys = [], patterns = [] }: SlotWish,
 ): Finding[] {
   const primary = solePrimary(topology);
   if (primary === null || wantedSlots(primary, patterns).length === 0) return [];
+  const isNobodyThere = wantedStandbys(topology, {}).length === 0;
   return [...topology.nodes.values()].flatMap((node): Finding[] => {
-    const isMeant = standbys.length === 0 ? node.promotable : standbys.includes(node.name);
+    const isMeant =
+      standbys.length === 0 ? isNobodyThere && node.promotable : standbys.includes(node.name);
     if (node.reachable || !isMeant) return [];
     return [
       {

@@ -106,13 +106,14 @@ describe("copies of logical slots", () => {
   });
 });
 
-test("a standby that is meant and away is told, where there are slots", () => {
+test("nodes out of reach are told where they were named, or nobody who may lead is there", () => {
   const away = unreached({ name: "n3" });
   const codes = (nodes: readonly Observation[], standbys: readonly string[] = []) =>
     tellOfAway(buildTopology("orders", nodes), { standbys }).map(({ node }) => node);
-  expect(codes([primary(logical()), standby("n2"), away])).toEqual(["n3"]);
-  expect(codes([primary(logical()), standby("n2"), away], ["n2"])).toEqual([]);
-  expect(codes([primary(), standby("n2"), away])).toEqual([]);
+  expect(codes([primary(logical()), away])).toEqual(["n3"]);
+  expect(codes([primary(logical()), standby("n2"), away], ["n3"])).toEqual(["n3"]);
+  expect(codes([primary(logical()), standby("n2"), away])).toEqual([]);
+  expect(codes([primary(), away])).toEqual([]);
 });
 
 describe("synchronized_standby_slots", () => {
