@@ -147,6 +147,8 @@ async function promote(configFile: string, name: string): Promise<void> {
       .poll(
         async () =>
           (await client.query<{ r: boolean }>("SELECT pg_is_in_recovery() AS r")).rows[0]?.r,
+        // A startup process may sleep wal_retrieve_retry_interval out before it acts on the request.
+        { timeout: 20_000 },
       )
       .toBe(false);
   } finally {
